@@ -1,0 +1,169 @@
+"""Turns where a message leads into a tracked link: a signed code <-> target, for which item and person."""
+
+import base64
+import hmac
+import ipaddress
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+import idna
+from sqlalchemy import Insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Field, Session, SQLModel
+
+from orchestrator.db import UtcDateTime
+
+CODE_LENGTH = 12
+RANDOM_BYTES = 10  # of a click id; 16 characters in base 32
+_SIGNED_LENGTH = 16
+_TOKEN_LENGTH = CODE_LENGTH + 2 * _SIGNED_LENGTH
+_ROWS_AT_ONCE = 500  # nine columns each: below the limit of bound values of both databases
+
+
+class Link(SQLModel, table=True):
+    """One tracked link; its code is derived, so it is known before the row is kept."""
+
+    __tablename__ = "link"
+
+    code: str = Field(primary_key=True)
+    target: str
+    item_id: str = Field(default="", index=True)
+    person_id: str | None = Field(default=None, index=True)
+    campaign_id: str = Field(default="", index=True)
+    channel: str = ""
+    account: str = ""
+    click_id: bool = True
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+# ---- codes ------------------------------------------------------------------------------------
+
+
+def code(key: bytes, item_id: str, person_id: str | None, target: str) -> str:
+    """Derive a link's code: 12 characters of a-z and 2-7, the same for the same item, person and target."""
+    parts = (item_id, person_id or "", target)
+    told_apart = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return _base32(hmac.digest(key, told_apart, "sha256"))[:CODE_LENGTH]
+
+
+def url(public_url: str, code: str) -> str:
+    """Spell the tracked link that people see."""
+    return f"{public_url.rstrip('/')}/r/{code}"
+
+
+def click_token(key: bytes, code: str, rnd: bytes) -> str:
+    """Make the id of one click from 10 random bytes: code, randomness and signature, 44 characters."""
+    told = code + _base32(rnd)
+    return told + _signature(key, told)
+
+
+def verify_click(key: bytes, token: str) -> bool:
+    """Tell whether a click id was signed by us."""
+    if len(token) != _TOKEN_LENGTH or not token.isascii():
+        return False
+    told, signature = token[:-_SIGNED_LENGTH], token[-_SIGNED_LENGTH:]
+    return hmac.compare_digest(_signature(key, told), signature)
+
+
+def _signature(key: bytes, told: str) -> str:
+    return _base32(hmac.digest(key, b"click:" + told.encode(), "sha256"))[:_SIGNED_LENGTH]
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+# ---- where a link may lead --------------------------------------------------------------------
+
+
+def allowed(target: str, domains: Iterable[str]) -> bool:
+    """Tell whether a target is a plain http(s) address at one of these domains or below one of them."""
+    host = _host(target)
+    if not host:
+        return False
+    return any(host == each or host.endswith(f".{each}") for each in map(_ascii, domains) if each)
+
+
+def _host(target: str) -> str:
+    """Return the host as a browser would read it, or "" where two readers could disagree about it."""
+    # Browsers take a backslash for a slash and drop tabs and line ends (https://url.spec.whatwg.org/#url-parsing),
+    # and a user name before @ can look like the host.
+    if "\\" in target or not target.isprintable() or " " in target:
+        return ""
+    try:
+        parts = urlsplit(target)
+        _ = parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return ""
+    return _ascii(parts.hostname or "")
+
+
+def _ascii(host: str) -> str:
+    """Normalise a host name as browsers do (UTS 46), "" where it is none."""
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        return idna.encode(host.rstrip("."), uts46=True, std3_rules=True).decode().lower()
+    except idna.IDNAError:
+        return ""
+
+
+def destination(link: Link, click: str) -> str:
+    """Spell where a click leads: target, UTM fields the target does not name itself, and `oc` where wanted.
+
+    The host is written as it was checked by `allowed`, so that no second reader can take it for another.
+    """
+    parts = urlsplit(link.target)
+    there = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    kept = [each for each in parts.query.split("&") if each and not (click and each.split("=")[0] == "oc")]
+    ours = [f"{name}={quote(value, safe='')}" for name, value in _utm(link) if value and name not in there]
+    query = "&".join([*kept, *ours, *([f"oc={click}"] if click else [])])
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    fragment = quote(parts.fragment, safe="/%:@!$&'()*+,;=~?")
+    return urlunsplit(
+        (parts.scheme, _netloc(link.target), path, quote(query, safe="/%:@!$&'()*+,;=~?"), fragment)
+    )
+
+
+def _netloc(target: str) -> str:
+    host, port = _host(target), urlsplit(target).port
+    if not host:
+        raise ValueError(f"{target!r} leads nowhere: check it with allowed() first")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}" if port is not None else shown
+
+
+def _utm(link: Link) -> Sequence[tuple[str, str]]:
+    medium = "email" if link.channel == "email" else "social"
+    return (
+        ("utm_source", link.channel),
+        ("utm_medium", medium if link.channel else ""),
+        ("utm_campaign", link.campaign_id),
+        ("utm_content", link.item_id),
+    )
+
+
+# ---- kept -------------------------------------------------------------------------------------
+
+
+def keep(session: Session, links: Sequence[Link]) -> None:
+    """Keep links that are not kept yet; one that is stays as it is."""
+    rows = [link.model_dump() for link in links]
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        session.connection().execute(_insert_new(session), rows[start : start + _ROWS_AT_ONCE])
+
+
+def _insert_new(session: Session) -> Insert:
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(Link).on_conflict_do_nothing()
+    return sqlite.insert(Link).on_conflict_do_nothing()
+
+
+def find(session: Session, code: str) -> Link | None:
+    """Look a link up by its code."""
+    return session.get(Link, code)
