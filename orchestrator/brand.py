@@ -1,0 +1,249 @@
+"""brand.yaml and the environment -> one frozen Brand that every other room is handed."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from orchestrator import documents, money
+from orchestrator.documents import Document, Duration
+from orchestrator.errors import CheckError, OutsideError, Problem
+
+FILE = "brand.yaml"
+
+
+def _seconds(text: object) -> object:
+    """Let technical times be written in seconds (`30s`) too."""
+    word = str(text).strip()
+    return (
+        timedelta(seconds=float(word[:-1]))
+        if word[:-1].replace(".", "", 1).isdigit() and word[-1] == "s"
+        else text
+    )
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone: write one like Europe/Copenhagen") from error
+    return name
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+Technical = Annotated[Duration, BeforeValidator(_seconds), AfterValidator(_positive)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=12)]
+
+
+class Costs(Document):
+    """What work costs, in major units of the brand's currency."""
+
+    hour: Amount = Decimal(0)
+
+
+class Ads(Document):
+    """What the same reach or visits would cost as ads: a figure somebody states, graded *assumed*."""
+
+    click: Amount | None = None
+    thousand: Amount | None = None
+    stated_by: str = Field(default="", alias="stated-by")
+    stated_on: date | None = Field(default=None, alias="stated-on")
+
+    @model_validator(mode="after")
+    def _signed(self) -> "Ads":
+        if (self.click is not None or self.thousand is not None) and not (self.stated_by and self.stated_on):
+            raise ValueError("a stated price needs stated-by and stated-on")
+        return self
+
+
+class TierWindows(Document):
+    """How long a fact counts, in calendar months."""
+
+    lead_months: int = Field(default=24, ge=1, le=600, alias="lead-months")
+    active_months: int = Field(default=12, ge=1, le=600, alias="active-months")
+
+
+class LinkRules(Document):
+    """Where tracked links may lead, and how long a click may earn credit."""
+
+    domains: tuple[str, ...] = ()
+    window: Annotated[Duration, AfterValidator(_positive)] = timedelta(days=30)
+    click_ids: bool = Field(default=True, alias="click-ids")
+
+
+class OutboxRules(Document):
+    """How posts leave: time allowed for one request, for one lease, and how often to try."""
+
+    request: Technical = timedelta(seconds=30)
+    lease: Technical = timedelta(seconds=60)
+    retries: int = Field(default=5, ge=0, le=50)
+    threads: int = Field(default=8, ge=1, le=128)
+    batch: int = Field(default=16, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _lease_outlives_request(self) -> "OutboxRules":
+        # A lease that lapses while its request is under way would let a second worker look too early.
+        if self.lease <= self.request:
+            raise ValueError("lease must be longer than request")
+        return self
+
+
+class BrandFile(Document):
+    """brand.yaml as it is written."""
+
+    name: str = Field(min_length=1)
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(alias="time-zone")
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    language: str = "en"
+    country: str = ""
+    costs: Costs = Costs()
+    ads: Ads = Ads()
+    tiers: TierWindows = TierWindows()
+    links: LinkRules = LinkRules()
+    outbox: OutboxRules = OutboxRules()
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Stated ad prices in minor units; None where nobody stated one."""
+
+    click: int | None
+    thousand: int | None
+    stated_by: str
+    stated_on: date | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """Cost of an hour of work in minor units."""
+
+    hour: int
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where this machine keeps things; see the settings of the contract."""
+
+    database_url: str
+    facts: Path
+    engine: str
+    public_url: str
+    secret: bytes
+
+
+class Brand:
+    """One brand: what it wrote, and where this machine keeps its state. Nothing in it changes."""
+
+    def __init__(self, folder: Path, file: BrandFile, environment: Environment) -> None:
+        self.folder = folder
+        self.name, self.language, self.country = file.name, file.language, file.country
+        self.time_zone, self.currency = file.time_zone, file.currency
+        self.tiers, self.links, self.outbox = file.tiers, file.links, file.outbox
+        self.costs = Work(self._minor(file.costs.hour) or 0)
+        click, thousand = self._minor(file.ads.click), self._minor(file.ads.thousand)
+        self.ads = Prices(click, thousand, file.ads.stated_by, file.ads.stated_on)
+        self.database_url, self.facts = environment.database_url, environment.facts
+        self.engine, self.public_url = environment.engine, environment.public_url
+        self.secret = environment.secret
+
+    def _minor(self, amount: Decimal | None) -> int | None:
+        return None if amount is None else money.parse(str(amount), self.currency)
+
+    @property
+    def state(self) -> Path:
+        """Return the folder of everything that is not written by people."""
+        return state_folder(self.folder)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """Return the brand's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def key(self, purpose: str) -> bytes:
+        """Derive 32 bytes for one purpose, so that no key serves two (RFC 5869)."""
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(self.secret)
+
+    def __repr__(self) -> str:
+        return f"Brand({self.name!r}, {self.folder})"
+
+
+def state_folder(folder: Path) -> Path:
+    """Return where a brand folder keeps its state."""
+    return folder / ".orchestrator"
+
+
+def load(folder: Path, environ: Mapping[str, str] | None = None) -> Brand:
+    """Read a brand folder and the environment; raises `CheckError` with every problem of brand.yaml."""
+    folder = folder.resolve()
+    if not (folder / FILE).is_file():
+        raise CheckError(Problem(str(folder / FILE), 1, 1, "there is no brand here; "
+                                 "say --brand DIR, or make one with: orchestrator init DIR"))  # fmt: skip
+    written = documents.load(folder / FILE, BrandFile, FILE).value
+    return Brand(folder, written, _environment(folder, os.environ if environ is None else environ))
+
+
+def _environment(folder: Path, environ: Mapping[str, str]) -> Environment:
+    state = state_folder(folder)
+    facts = environ.get("ORCHESTRATOR_FACTS") or str(state / "facts")
+    engine = environ.get("ORCHESTRATOR_ENGINE") or "duckdb"
+    if "://" in facts:
+        raise CheckError(f"ORCHESTRATOR_FACTS is {facts!r}: this version keeps facts in a folder only")
+    if engine != "duckdb":
+        raise CheckError(f"ORCHESTRATOR_ENGINE is {engine!r}: this version reads facts with duckdb only")
+    return Environment(
+        database_url=environ.get("ORCHESTRATOR_DATABASE_URL") or f"sqlite:///{state / 'state.db'}",
+        facts=Path(facts),
+        engine=engine,
+        public_url=(environ.get("ORCHESTRATOR_PUBLIC_URL") or "http://127.0.0.1:8321").rstrip("/"),
+        secret=_secret(state / "secret.key", environ.get("ORCHESTRATOR_SECRET_KEY", "")),
+    )
+
+
+def _secret(path: Path, given: str) -> bytes:
+    if given:
+        if len(given) < 32:
+            raise CheckError(
+                "ORCHESTRATOR_SECRET_KEY is shorter than 32 characters; make one with: openssl rand -hex 32"
+            )
+        return given.encode()
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return _make_secret(path)
+    except OSError as error:
+        raise OutsideError(f"Cannot read the secret key {path}: {error.strerror}") from error
+
+
+def _make_secret(path: Path) -> bytes:
+    """Write a new key nobody else can read; of two processes at once the first wins."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)  # fails if it exists, never overwrites
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+        return path.read_bytes()
+    except OSError as error:
+        raise OutsideError(f"Cannot keep the secret key in {path.parent}: {error.strerror}") from error
