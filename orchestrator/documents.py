@@ -56,7 +56,7 @@ Duration = Annotated[
 
 def suggest(word: object, choices: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest choice, or nothing."""
-    near = difflib.get_close_matches(str(word), list(choices), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word), [str(c) for c in choices], n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
