@@ -1,0 +1,1 @@
+"""Every room's tables -> the schema, one forward step at a time (Alembic)."""
