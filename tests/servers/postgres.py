@@ -79,12 +79,8 @@ def start(data: Path) -> PostgresServer:
         shutil.chown(data, user, user)
     _init(programs, cluster, user)
     settings = (*FAST, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}")
-    argv = [
-        str(programs / "postgres"),
-        "-D",
-        str(cluster),
-        *(word for one in settings for word in ("-c", one)),
-    ]
+    chosen = [word for one in settings for word in ("-c", one)]
+    argv = [str(programs / "postgres"), "-D", str(cluster), *chosen]
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
     daemon = Daemon(Launch(argv, data / "postgres.log", user=user, end_signal=signal.SIGINT))
     daemon.start(lambda: _ready(programs, port))
@@ -123,5 +119,5 @@ def _init(programs: Path, cluster: Path, user: str) -> None:
 
 
 def _ready(programs: Path, port: int) -> bool:
-    asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
+    asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
     return subprocess.run(asked, capture_output=True).returncode == 0

@@ -107,7 +107,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def count(self, method: str, path: str, accepted: bool = False) -> int:
-        """Count requests of METHOD whose path begins with PATH; ACCEPTED: only those answered 2xx upstream."""
+        """Count requests of METHOD whose path begins with PATH; ACCEPTED: only where upstream said 2xx."""
         fits = (one for one in self.log if one.method == method and one.path.startswith(path))
         return sum(1 for one in fits if not accepted or (one.status is not None and 200 <= one.status < 300))
 
