@@ -14,10 +14,10 @@ serve: .venv/ready      ## start the web app on the sample brand at http://127.0
 
 test: .venv/ready       ## run every test, real servers included (it says first what it downloads)
 	$(BIN)/python -m tests.servers
-	$(BIN)/pytest
+	$(BIN)/python -m pytest
 
 test-fast: .venv/ready  ## run the tests that need no server
-	$(BIN)/pytest -m "not servers and not slow"
+	$(BIN)/python -m pytest -m "not servers and not slow"
 
 check: .venv/ready      ## lint, format, types, import contract, tests
 	$(BIN)/ruff check
