@@ -78,7 +78,7 @@ def reading(engine: Engine) -> Iterator[Session]:
     """Yield a session for reading one consistent state."""
     with _outside(), Session(engine, expire_on_commit=False) as session:
         yield session
-        session.rollback()
+        session.expunge_all()  # rows may be used after the block; a rollback would empty them
 
 
 @contextmanager
