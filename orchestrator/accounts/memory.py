@@ -1,0 +1,89 @@
+"""What a connector must remember (sessions, announced limits) -> sealed bytes in its account's row."""
+
+import json
+import threading
+from collections.abc import Iterator, MutableMapping
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from orchestrator import db
+from orchestrator.accounts import sealing
+from orchestrator.accounts.tables import Account
+from orchestrator.errors import OutsideError
+
+
+class SealedMemory(MutableMapping[str, str]):
+    """A connector's memory: reads are local, each change is durable when it returns.
+
+    Shared by all threads of this process; `read` brings in what other processes kept.
+    """
+
+    def __init__(self, engine: Engine, key: bytes, name: str) -> None:
+        self._engine, self._key, self._name = engine, key, name
+        self._lock = threading.Lock()
+        self._seen = b""
+        self._values: dict[str, str] = {}
+        self._since: datetime | None = None
+
+    def read(self) -> Account:
+        """Return the account's row and take over its memory; raise `OutsideError` if there is none."""
+        with self._lock, db.reading(self._engine) as session:
+            row = session.get(Account, self._name)
+            if row is None:
+                raise OutsideError(f"Account {self._name!r} is not connected; connect it and run again.")
+            self._take(row)
+            return row
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._change({name: value}, "")
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._values:
+            raise KeyError(name)
+        self._change({}, name)
+
+    def __repr__(self) -> str:
+        return f"<memory of account {self._name!r}>"
+
+    def _change(self, put: dict[str, str], drop: str) -> None:
+        with self._lock:
+            with db.writing(self._engine) as session:
+                row = session.get(Account, self._name, with_for_update=True)
+                # A session made with settings that were replaced meanwhile must not outlive them.
+                if row is None or row.connected_at != self._since:
+                    return
+                values = {**unpack(self._key, row.sealed_memory, aad(row.name)), **put}
+                values.pop(drop, None)
+                row.sealed_memory = pack(self._key, values, aad(row.name))
+            self._values, self._seen = values, row.sealed_memory
+
+    def _take(self, row: Account) -> None:
+        if row.sealed_memory != self._seen:
+            self._values = unpack(self._key, row.sealed_memory, aad(row.name))
+            self._seen = row.sealed_memory
+        self._since = row.connected_at
+
+
+def aad(name: str) -> str:
+    """Name the purpose a memory is sealed for."""
+    return f"account {name} (memory)"
+
+
+def pack(key: bytes, values: dict[str, str], purpose: str) -> bytes:
+    """Seal a mapping of texts."""
+    return sealing.seal(key, json.dumps(values, sort_keys=True).encode(), purpose)
+
+
+def unpack(key: bytes, sealed: bytes, purpose: str) -> dict[str, str]:
+    """Open what `pack` sealed."""
+    return {str(k): str(v) for k, v in json.loads(sealing.unseal(key, sealed, purpose)).items()}
