@@ -167,3 +167,20 @@ def _insert_new(session: Session) -> Insert:
 def find(session: Session, code: str) -> Link | None:
     """Look a link up by its code."""
     return session.get(Link, code)
+
+
+# ---- no more of it ----------------------------------------------------------------------------
+
+
+def unsubscribe_url(public_url: str, key: bytes, person_id: str) -> str:
+    """Spell the address at which one person says that they want no more; `key` is for this alone."""
+    told = base64.urlsafe_b64encode(person_id.encode()).decode().rstrip("=")
+    return f"{public_url.rstrip('/')}/u/{told}.{_signature(key, told)}"
+
+
+def unsubscribing(key: bytes, token: str) -> str:
+    """Return the person whose token this is, "" where it was not signed by us."""
+    told, _, signature = token.rpartition(".")
+    if not told or not token.isascii() or not hmac.compare_digest(_signature(key, told), signature):
+        return ""
+    return base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)).decode()

@@ -255,3 +255,22 @@ def test_many_links_are_kept_at_once(engine: Engine) -> None:
 def test_keeping_no_link_is_fine(engine: Engine) -> None:
     with writing(engine) as session:
         links.keep(session, [])
+
+
+# ---- no more of it
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_an_unsubscribe_address_leads_back_to_its_person(person_id: str) -> None:
+    url = links.unsubscribe_url("https://go.example/", KEY, person_id)
+    assert url.startswith("https://go.example/u/")
+    assert links.unsubscribing(KEY, url.removeprefix("https://go.example/u/")) == person_id
+
+
+def test_an_unsubscribe_address_of_somebody_else_cannot_be_made_up() -> None:
+    token = links.unsubscribe_url("", KEY, "p1").removeprefix("/u/")
+    _, _, signature = token.partition(".")
+    other = links.unsubscribe_url("", KEY, "p2").removeprefix("/u/").partition(".")[0]
+    for forged in (f"{other}.{signature}", token[:-1], "", ".", "p1", f"{token}é", f".{signature}"):
+        assert links.unsubscribing(KEY, forged) == ""
+    assert links.unsubscribing(b"x" * 32, token) == ""

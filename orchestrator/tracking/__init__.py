@@ -1,0 +1,1 @@
+"""Turns clicks, orders, costs and platform readings into rows that credit and value are computed from."""
