@@ -1,1 +1,53 @@
-"""The catalogue of platforms: channel name -> connector class."""
+"""The catalogue of platforms: a channel's name becomes its connector class, loaded when it is asked for."""
+
+import difflib
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from connectors.base import Connector
+
+CATALOGUE = {
+    "bluesky": "connectors.bluesky:Bluesky",
+    "email": "connectors.email:Email",
+    "mastodon": "connectors.mastodon:Mastodon",
+}
+GROUP = "orchestrator.connectors"  # entry points of third parties
+
+
+class UnknownChannelError(KeyError):
+    """No connector has this name."""
+
+    def __init__(self, name: str) -> None:
+        near = difflib.get_close_matches(name.lower(), names(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(names())}"
+        self.sentence = f"no channel is called '{name}'{hint}"
+        super().__init__(self.sentence)
+
+    def __str__(self) -> str:
+        return self.sentence  # KeyError would show it in quotes
+
+
+def names() -> list[str]:
+    """Return the names of all channels, ours and those that other packages bring, in order."""
+    return sorted({*CATALOGUE, *_others()})
+
+
+def find(name: str) -> type[Connector]:
+    """Return the connector class of a channel; raise `UnknownChannelError` where there is none."""
+    if name in CATALOGUE:
+        module, _, attribute = CATALOGUE[name].partition(":")
+        return _connector(name, getattr(import_module(module), attribute))
+    others = _others()
+    if name in others:
+        return _connector(name, others[name].load())
+    raise UnknownChannelError(name)
+
+
+def _others() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _connector(name: str, found: object) -> type[Connector]:
+    if isinstance(found, type) and issubclass(found, Connector):
+        return found
+    raise TypeError(f"channel '{name}' leads to {found!r}, which is no Connector")

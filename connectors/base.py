@@ -139,6 +139,7 @@ class Capabilities:
     count: Count = Count.GRAPHEMES
     byte_limit: int | None = None  # of the text in UTF-8, beside text_limit
     link_cost: int | None = None  # what any http(s) URL counts as, whatever its length
+    local_mentions: bool = False  # @name@server counts as @name
     media_limit: int = 0
     media_types: frozenset[str] = frozenset()
     media_bytes: int | None = None
@@ -177,6 +178,24 @@ class RejectedError(ConnectorError):
     """This post will never be accepted as it is; the message is the platform's reason."""
 
 
+class BouncedError(RejectedError):
+    """The mail server refuses this address; `code` is SMTP's, `status` the enhanced one or "" (RFC 3463)."""
+
+    def __init__(self, message: str, address: str, code: int, status: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.code = code
+        self.status = status
+
+    @property
+    def hard(self) -> bool:
+        """Say whether the address itself is wrong or closed, not our sending (policy, size, full mailbox)."""
+        # https://www.iana.org/assignments/smtp-enhanced-status-codes
+        if self.status:
+            return self.status in {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
+        return self.code in {550, 551, 553}
+
+
 class UncertainError(ConnectorError):
     """It may be public; only a look can tell."""
 
@@ -187,7 +206,9 @@ class LeaseLostError(ConnectorError):
 
 # ---- a connector ------------------------------------------------------------------------------
 
-_URL = regex.compile(r"https?://\S+")
+# Punctuation behind a URL is text: counting it as part of the URL would let a text through that is too long.
+_URL = regex.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?'…)\]]")
+_REMOTE_MENTION = regex.compile(r"(?<![\w/=])(@\w[\w.-]*)@[\w.-]*\w")
 
 
 class Connector(ABC):
@@ -235,16 +256,24 @@ class Connector(ABC):
         """Say what this account would refuse about a post, without calling anybody."""
         return problems(post, self.limits())
 
+    def check(self, post: Post) -> None:
+        """Raise `RejectedError` with everything this account would refuse, before anybody is called."""
+        found = self.problems(post)
+        if found:
+            raise RejectedError("The post " + "; ".join(found) + ".")
+
     def close(self) -> None:  # noqa: B027  (most have nothing to close)
         """Let go of connections."""
 
 
 def length(text: str, limits: Capabilities) -> int:
-    """Count a text as the platform does: in `limits.count` units, URLs at their fixed cost."""
+    """Count a text as the platform does: in `limits.count` units, URLs and mentions at what they cost."""
     extra = 0
     if limits.link_cost is not None:
         text, links = _URL.subn("", text)
         extra = links * limits.link_cost
+    if limits.local_mentions:
+        text = _REMOTE_MENTION.sub(r"\1", text)
     if limits.count is Count.BYTES:
         return len(text.encode()) + extra
     if limits.count is Count.CHARACTERS:

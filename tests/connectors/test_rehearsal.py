@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.base import Media, Post
+from connectors.base import Post
+from connectors.contract import ContractAttempt
 from connectors.mastodon import Mastodon
 from connectors.rehearsal import Fault, Kind, Outcome, Rehearsal
+from tests.connectors.conftest import picture
 
 NAME = "brick-and-bloom"
 ACCOUNTS = {NAME: "token", "fan-club": "other"}
@@ -696,34 +698,12 @@ def test_an_empty_page_says_so(platform: Rehearsal, client: Client) -> None:
 # ---- with the product's own connector -------------------------------------------------------------
 
 
-@dataclass
-class Try:
-    """One attempt, kept in memory."""
-
-    key: str = "item-1@rev"
-    number: int = 1
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    kept: dict[str, str] = field(default_factory=dict)
-    left: int = 0
-
-    @property
-    def deadline(self) -> datetime:
-        return self.started_at + timedelta(seconds=20)
-
-    def keep(self, name: str, value: str) -> str:
-        self.kept[name] = value
-        return value
-
-    def leave(self) -> None:
-        self.left += 1
-
-
 def test_the_ordinary_mastodon_connector_posts_to_it(platform: Rehearsal) -> None:
     settings = Mastodon.Settings.model_validate({"server": platform.url, "token": "token"})
     connector = Mastodon(settings)
     assert connector.whoami() == f"@{NAME}@{platform.host}:{platform.port}"
     post = Post("Built by a fan https://example.com/r/abc #brick", language="en")
-    attempt = Try()
+    attempt = ContractAttempt()
     published = connector.publish(post, attempt)
     (status,) = platform.statuses(NAME)
     assert (published.id, status.text, status.key, attempt.left) == (status.id, post.text, attempt.key, 1)
@@ -734,16 +714,10 @@ def test_the_ordinary_mastodon_connector_posts_to_it(platform: Rehearsal) -> Non
 
 
 def test_the_ordinary_mastodon_connector_waits_for_a_slow_picture(platform: Rehearsal) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
     platform.rules.media_polls = 1
-    data = BytesIO()
-    Image.new("RGB", (8, 8), "red").save(data, "PNG")
     settings = Mastodon.Settings.model_validate({"server": platform.url, "token": "token"})
     connector = Mastodon(settings)
     connector.http.sleep = lambda _seconds: None
-    connector.publish(Post("look", media=(Media("c.png", "image/png", "a castle", data.getvalue()),)), Try())
+    connector.publish(Post("look", media=(picture(),)), ContractAttempt())
     connector.close()
-    assert [each.alt for each in platform.statuses()[0].media] == ["a castle"]
+    assert [each.alt for each in platform.statuses()[0].media] == ["a teal card"]

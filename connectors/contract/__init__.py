@@ -1,0 +1,15 @@
+"""The kit every connector must pass: a platform's answers, as data, become the tests of its promise.
+
+Subclass `ConnectorContract` in a test module, fill in the data, and run pytest: a scripted platform on this
+machine answers each call as told, and nothing else is reached. Needs the extra `contract` (pytest).
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("connectors.contract.kit")
+
+from connectors.contract.attempt import ContractAttempt  # noqa: E402  (the rewriting comes first)
+from connectors.contract.kit import REASON, ConnectorContract  # noqa: E402
+from connectors.contract.platform import Answer, Asked, Fault, Platform, Route  # noqa: E402
+
+__all__ = ["REASON", "Answer", "Asked", "ConnectorContract", "ContractAttempt", "Fault", "Platform", "Route"]

@@ -1,0 +1,336 @@
+"""A request becomes an answer, or the error that says what happens next.
+
+`fetch` may repeat itself; `commit` is the one request that makes something public and is never repeated.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import regex
+import requests
+import tenacity
+import urllib3
+from pydantic import TypeAdapter, ValidationError
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+from connectors.base import (
+    Attempt,
+    ConnectorError,
+    RejectedError,
+    TemporaryError,
+    UnauthorizedError,
+    UncertainError,
+)
+
+Shape = TypeVar("Shape")
+
+# RateLimit headers say that the call was not carried out: https://www.rfc-editor.org/rfc/rfc6585#section-4
+LIMITED: frozenset[int] = frozenset({429})
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_REASON_LENGTH = 300
+
+
+class MissingError(RejectedError):
+    """What was asked for is not there (404, 410)."""
+
+
+class _AgainError(TemporaryError):
+    """It may go better at once."""
+
+
+class Http:
+    """One platform's address, with what every call to it carries.
+
+    A platform that names its own errors overrides `judge`; one that hides its reasons overrides `reason`.
+    Words in `secrets` never appear in a message.
+    """
+
+    tries = 4
+    patience = 5.0  # seconds: the longest pause between two tries of a fetch
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+
+    def __init__(
+        self,
+        base_url: object,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        session: requests.Session | None = None,
+    ) -> None:
+        """`timeout` in seconds bounds each try; `base_url` may be a pydantic URL."""
+        self.base_url = str(base_url).rstrip("/") + "/"
+        self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
+        self.timeout = timeout
+        self.session = session or requests.Session()
+        self.session.headers["User-Agent"] = "engagement-orchestrator"
+        self.session.headers.update(headers or {})
+        self.session.auth = _as_it_is
+        self.secrets: set[str] = set()
+
+    # ---- what may repeat itself ---------------------------------------------------------------
+
+    def fetch(self, method: str, path: str, **request: Any) -> requests.Response:
+        """Call until it is answered, a few times at most; for what does no harm when it happens twice.
+
+        Raises `TemporaryError`, `UnauthorizedError`, `MissingError` or `RejectedError`.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.tries) | tenacity.stop_after_delay(self.timeout),
+            retry=tenacity.retry_if_exception_type(_AgainError),
+            wait=self._pause,
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return retrying(self._fetch_once, method, path, request)
+
+    def ask(self, method: str, path: str, shape: type[Shape], **request: Any) -> Shape:
+        """Fetch and read the JSON as `shape` (anything pydantic knows); unreadable is a `TemporaryError`."""
+        response = self.fetch(method, path, **request)
+        try:
+            return TypeAdapter(shape).validate_json(response.content)
+        except ValidationError as error:
+            raise TemporaryError(f"{self.host} gave an answer that could not be read.") from error
+
+    def _fetch_once(self, method: str, path: str, request: dict[str, Any]) -> requests.Response:
+        try:
+            response = self.session.request(
+                method,
+                self.base_url + path.lstrip("/"),
+                timeout=self.timeout,
+                allow_redirects=False,
+                **request,
+            )
+        except _FAULTS as error:
+            raise _AgainError(f"{self.host} could not be reached ({type(error).__name__}).") from error
+        failure = self._fetch_failure(response)
+        if failure is not None:
+            raise failure
+        return response
+
+    def _fetch_failure(self, response: requests.Response) -> ConnectorError | None:
+        said, status = self.sentence(response), response.status_code
+        if status < 300:
+            return None
+        judged = self.judge(response) if status >= 400 else None
+        if judged is not None:
+            return judged
+        if status in LIMITED or status in (408, 425) or status >= 500:
+            wait = retry_after(response)
+            soon = status != 500 and (wait is None or wait <= self.patience)
+            return (_AgainError if soon else TemporaryError)(said, wait)
+        return self._refusal(response, said)
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        told = error.retry_after if isinstance(error, TemporaryError) else None
+        return told if told is not None else min(self.patience, 0.2 * 2.0**state.attempt_number)
+
+    # ---- what happens once --------------------------------------------------------------------
+
+    def commit(
+        self, attempt: Attempt, method: str, path: str, *, refused: frozenset[int] = LIMITED, **request: Any
+    ) -> requests.Response:
+        """Send the one request that makes something public: once, on a connection of its own.
+
+        Ends by `attempt.deadline`. `refused` are the statuses that the platform documents as refused before
+        anything was carried out. Raises `TemporaryError` (surely nothing was published), `UncertainError`,
+        `UnauthorizedError`, `MissingError` or `RejectedError`.
+        """
+        line = _Line(attempt, self.timeout)
+        try:
+            with self._alone(line) as session:
+                response = session.request(
+                    method,
+                    self.base_url + path.lstrip("/"),
+                    timeout=line.timeout(),
+                    allow_redirects=False,
+                    **request,
+                )
+        except _FAULTS as error:
+            raise self._lost(line, error) from error
+        finally:
+            line.hang_up()
+        failure = self._commit_failure(response, refused)
+        if failure is not None:
+            raise failure
+        return response
+
+    def accepted(self, response: requests.Response, shape: type[Shape]) -> Shape:
+        """Read what a commit was answered as `shape`; unreadable is an `UncertainError`: it may be public."""
+        try:
+            return TypeAdapter(shape).validate_json(response.content)
+        except ValidationError as error:
+            raise UncertainError(f"{self.host} accepted, but its answer could not be read.") from error
+
+    def _alone(self, line: "_Line") -> requests.Session:
+        # A connection kept open may have been closed by the server meanwhile, which shows only after the
+        # request is written, as a reset: nobody could tell it from a lost answer. So a commit gets a new one.
+        session = requests.Session()
+        ours = self.session
+        session.headers, session.auth, session.verify = ours.headers, ours.auth, ours.verify
+        session.cert, session.proxies, session.trust_env = ours.cert, ours.proxies, ours.trust_env
+        session.mount("http://", line)
+        session.mount("https://", line)
+        return session
+
+    def _lost(self, line: "_Line", error: Exception) -> ConnectorError:
+        kind = type(error).__name__
+        if line.left:
+            return UncertainError(f"{self.host} was sent the post, but no whole answer came back ({kind}).")
+        return TemporaryError(f"{self.host} could not be reached ({kind}); nothing was sent.")
+
+    def _commit_failure(self, response: requests.Response, refused: frozenset[int]) -> ConnectorError | None:
+        said, status = self.sentence(response), response.status_code
+        if 200 <= status < 300:
+            return None
+        if status in refused or status == 425:  # 425: https://www.rfc-editor.org/rfc/rfc8470#section-5.2
+            return TemporaryError(said, retry_after(response))
+        # 408: a proxy says it too when the server behind it was slow. 409: the same key may still be at work.
+        if status < 200 or status >= 500 or status in (408, 409, 429):
+            return UncertainError(said)
+        return (self.judge(response) if status >= 400 else None) or self._refusal(response, said)
+
+    # ---- what an answer means -----------------------------------------------------------------
+
+    def judge(self, response: requests.Response) -> ConnectorError | None:
+        """Say what a platform's named error means where its status misleads; None: as the status says.
+
+        Asked about every refusal of a fetch, and about a commit's 4xx that say that nothing was carried out.
+        """
+        return None
+
+    def reason(self, response: requests.Response) -> str:
+        """Return the platform's own words for a refusal, "" where it gives none."""
+        try:
+            told = response.json()
+        except ValueError:
+            return ""
+        named = told if isinstance(told, dict) else {}
+        words = [named.get(key) for key in ("message", "error_description", "error")]
+        return next((word for word in words if isinstance(word, str)), "")
+
+    def sentence(self, response: requests.Response) -> str:
+        """Say what a server answered, in its own words, without any secret."""
+        words = self.clean(self.reason(response)) or "it gave no reason"
+        return f"{self.host} answered {response.status_code}: {words}"
+
+    def clean(self, text: str) -> str:
+        """Take secrets and control characters out of somebody else's words, and what is too long."""
+        carried = str(self.session.headers.get("Authorization", "")).split()[-1:]
+        for secret in sorted({*self.secrets, *carried} - {""}, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        text = regex.sub(r"[\p{C}\s]+", " ", text).strip()
+        return text if len(text) <= _REASON_LENGTH else text[:_REASON_LENGTH] + "…"
+
+    def close(self) -> None:
+        """Let go of the connections that are kept open."""
+        self.session.close()
+
+    def _refusal(self, response: requests.Response, said: str) -> ConnectorError:
+        status = response.status_code
+        if status < 400:
+            return RejectedError(f"{self.host} sends us elsewhere ({status}); correct the server's address.")
+        if status == 401:
+            return UnauthorizedError(said)
+        return (MissingError if status in (404, 410) else RejectedError)(said)
+
+
+class _Line(HTTPAdapter):
+    """One connection for one commit: it says when the bytes leave, and is cut at the deadline."""
+
+    def __init__(self, attempt: Attempt, longest: float) -> None:
+        super().__init__(max_retries=0)
+        self.attempt = attempt
+        self.longest = longest
+        self.left = False
+        self._cut: threading.Timer | None = None
+
+    def timeout(self) -> Any:
+        """Return the time that is left, as urllib3's time-out of the whole call."""
+        left = self._seconds()
+        return urllib3.Timeout(connect=left, read=left, total=left)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _announcing(pool.ConnectionCls, self._leave)
+        return pool
+
+    def hang_up(self) -> None:
+        """Stop watching the clock."""
+        if self._cut is not None:
+            self._cut.cancel()
+
+    def _leave(self, connection: HTTPConnection) -> None:
+        # Connecting comes first: a slow one must not let the bytes leave after the deadline, when somebody
+        # has looked already and found nothing.
+        seconds = self._seconds()
+        if self.left:
+            raise UncertainError("The line broke after the post had left.")
+        self.attempt.leave()
+        self.left = True
+        # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
+        self._cut = threading.Timer(seconds, _cut, [connection])
+        self._cut.daemon = True
+        self._cut.start()
+
+    def _seconds(self) -> float:
+        left = (self.attempt.deadline - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            raise TemporaryError("The time for this attempt was over before anything was sent.")
+        return min(left, self.longest)
+
+
+def _announcing(kind: type[HTTPConnection], leave: Callable[[HTTPConnection], None]) -> type[HTTPConnection]:
+    class Announcing(kind):  # type: ignore[misc, valid-type]
+        def connect(self) -> None:
+            super().connect()
+            leave(self)
+
+    return Announcing
+
+
+def _cut(connection: HTTPConnection) -> None:
+    line = connection.sock
+    if isinstance(line, socket.socket):
+        try:
+            socket.socket.shutdown(line, socket.SHUT_RDWR)  # past TLS, which would wait for the other side
+        except OSError:
+            return  # it is closed already, which is what we want
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave a request alone: without an `auth`, requests would put ~/.netrc over our Authorization."""
+    return request
+
+
+def retry_after(response: requests.Response, now: datetime | None = None) -> float | None:
+    """Return the seconds to wait that a server names, None where it names none.
+
+    Reads Retry-After (seconds or a date), then the reset headers (seconds, seconds since 1970, or ISO 8601).
+    """
+    now = now or datetime.now(UTC)
+    for header in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
+        seconds = _seconds(response.headers.get(header, ""), now)
+        if seconds is not None:
+            return max(0.0, seconds)
+    return None
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    if regex.fullmatch(r"\d{1,12}(\.\d+)?", text):
+        number = float(text)
+        return number - now.timestamp() if number > 1e9 else number
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            at = read(text)
+        except ValueError:
+            continue
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    return None

@@ -1,0 +1,490 @@
+"""Bluesky's connector: the contract, facets, the session that is kept, and what stands at a post's place."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+import pytest
+import regex
+
+from connectors.base import Post, RejectedError, TemporaryError, UnauthorizedError, UncertainError, length
+from connectors.bluesky import Bluesky
+from connectors.bluesky.facets import facets
+from connectors.bluesky.places import parts, tid
+from connectors.contract import (
+    REASON,
+    Answer,
+    Asked,
+    ConnectorContract,
+    ContractAttempt,
+    Fault,
+    Platform,
+    Route,
+)
+from tests.connectors.conftest import picture
+
+DID = "did:plc:brand"
+URI = f"at://{DID}/app.bsky.feed.post/3kabcdefghijk"
+LOGIN = "POST /xrpc/com.atproto.server.createSession"
+REFRESH = "POST /xrpc/com.atproto.server.refreshSession"
+WHO = "GET /xrpc/com.atproto.server.getSession"
+PUT = "POST /xrpc/com.atproto.repo.putRecord"
+RECORD = "GET /xrpc/com.atproto.repo.getRecord"
+BLOB = "POST /xrpc/com.atproto.repo.uploadBlob"
+RESOLVE = "GET /xrpc/com.atproto.identity.resolveHandle"
+POSTS = "GET /xrpc/app.bsky.feed.getPosts"
+DELETE = "POST /xrpc/com.atproto.repo.deleteRecord"
+CREATED = "2026-08-22T10:00:00.000Z"
+MISSING = Answer({"error": "RecordNotFound", "message": "Could not locate record"}, 400)
+
+
+def token(name: str, ends: datetime = datetime(2999, 1, 1, tzinfo=UTC)) -> str:
+    """Make a token that ends at a time."""
+    claims = json.dumps({"exp": int(ends.timestamp()), "jti": name}).encode()
+    return f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.sign"
+
+
+def session(name: str = "first", ends: datetime = datetime(2999, 1, 1, tzinfo=UTC)) -> Answer:
+    """Answer a sign-in."""
+    return Answer({"did": DID, "handle": "brand.example", "accessJwt": token(name, ends),
+                   "refreshJwt": token(f"{name}-refresh")})  # fmt: skip
+
+
+def stored(text: str) -> Answer:
+    """Answer what stands at a post's place."""
+    return Answer({"uri": URI, "cid": "bafy1", "value": {"text": text, "createdAt": CREATED}})
+
+
+def error(name: str, status: int = 400) -> Answer:
+    """Answer with one of the protocol's named errors."""
+    return Answer({"error": name, "message": f"{name} it was"}, status)
+
+
+class _Told:
+    """A post's place is ours to choose: what `published` is, is known once it was sent."""
+
+    def __eq__(self, other: object) -> bool:
+        place = f"at://{DID}/app.bsky.feed.post/[2-7a-z]{{13}}"
+        return isinstance(other, str) and regex.fullmatch(place, other) is not None
+
+    def __hash__(self) -> int:
+        return hash(DID)
+
+
+class TestBlueskyKeepsTheContract(ConnectorContract):
+    connector = Bluesky
+    commit = PUT
+    routes: ClassVar[Mapping[str, Route]] = {
+        LOGIN: session(),
+        WHO: Answer({"did": DID, "handle": "brand.example"}),
+        RECORD: MISSING,
+    }
+    whoami = (LOGIN, "@brand.example")
+    accepted = Answer({"uri": URI, "cid": "bafy1"})
+    published = _Told()  # type: ignore[assignment]
+    unauthorized = Answer({"error": "AuthenticationRequired", "message": REASON}, 401)
+    rejected = Answer({"error": "InvalidRequest", "message": REASON}, 400)
+    limited = Answer({"error": "RateLimitExceeded", "message": REASON}, 429, {"Retry-After": "7"})
+    counted: ClassVar[Mapping[str, Route]] = {}
+    unreported = "bookmarkCount"
+
+    def settings(self, url: str) -> Bluesky.Settings:
+        given = {"service": url, "identifier": "brand.example", "app_password": "aaaa-bbbb-cccc-dddd"}
+        return Bluesky.Settings.model_validate(given)
+
+    def there(self, post: Post) -> Mapping[str, Route]:
+        return {RECORD: stored(post.text)}
+
+    def absent(self) -> Mapping[str, Route]:
+        return {RECORD: MISSING}
+
+    def test_readings_are_of_the_declared_metrics_and_not_reported_is_not_zero(
+        self, make: Callable[..., Any], platform: Platform
+    ) -> None:
+        platform.routes[POSTS] = Answer({"posts": [{"uri": URI, "likeCount": 3, "repostCount": 0,
+                                                    "replyCount": 1, "quoteCount": 0}]})  # fmt: skip
+        values = {reading.metric: reading.value for reading in make().read([URI])}
+        assert values == {
+            "likeCount": 3,
+            "repostCount": 0,
+            "replyCount": 1,
+            "quoteCount": 0,
+            "bookmarkCount": None,
+        }
+
+
+@pytest.fixture
+def bluesky(platform: Platform, pauses: list[float]) -> Bluesky:
+    """Give a connector to a platform where all goes well."""
+    platform.routes |= {
+        LOGIN: session(),
+        REFRESH: session("second"),
+        WHO: Answer({"handle": "brand.example"}),
+        PUT: Answer({"uri": URI, "cid": "bafy1"}),
+        RECORD: MISSING,
+        BLOB: Answer(
+            {"blob": {"$type": "blob", "ref": {"$link": "bafkpic"}, "mimeType": "image/png", "size": 9}}
+        ),
+    }
+    given = {"service": platform.url, "identifier": "brand.example", "app_password": "aaaa-bbbb-cccc-dddd"}
+    return Bluesky(Bluesky.Settings.model_validate(given), {}, 5.0)
+
+
+def sent(platform: Platform) -> dict[str, Any]:
+    """Return the body of the last commit."""
+    body: dict[str, Any] = json.loads(platform.calls(PUT)[-1].body)
+    return body
+
+
+# ---- facets -----------------------------------------------------------------------------------
+
+VECTORS = Path(__file__).parents[2] / "../shared/platforms/specs/bluesky/vectors/richtext.json"
+
+
+def vectors(kind: str) -> list[dict[str, Any]]:
+    """Read the protocol's own examples."""
+    if not VECTORS.parents[4].exists():
+        pytest.skip("the folder `shared` beside the project does not exist")
+    found: list[dict[str, Any]] = json.loads(VECTORS.read_text())[kind]
+    assert found
+    return found
+
+
+def nobody(handle: str) -> str | None:
+    """Know no handle."""
+    return None
+
+
+@pytest.mark.shared
+def test_links_and_mentions_are_those_of_the_protocols_examples() -> None:
+    for vector in vectors("detect_mentions_links"):
+        found = facets(vector["text"], lambda handle: f"did:fake:{handle}")
+        told = [
+            {**facet["index"], "type": feature["$type"].partition("#")[2],
+             "value": feature.get("uri", feature.get("did"))}
+            for facet in found
+            for feature in facet["features"]
+        ]  # fmt: skip
+        assert told == vector["facets"], vector["text"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", ["detect_tags", "detect_cashtags"])
+def test_tags_are_those_of_the_protocols_examples(kind: str) -> None:
+    for vector in vectors(kind):
+        found = facets(vector["text"], nobody)
+        assert [facet["features"][0]["tag"] for facet in found] == vector["tags"], vector["text"]
+        assert [facet["index"] for facet in found] == vector["indices"], vector["text"]
+
+
+@pytest.mark.shared
+def test_lengths_are_those_of_the_protocols_examples() -> None:
+    for vector in vectors("length"):
+        assert length(vector["text"], Bluesky.capabilities) == vector["graphemes"]
+        assert len(vector["text"].encode()) == vector["utf8_bytes"]
+
+
+def marked(text: str) -> list[tuple[str, str]]:
+    """Return what each facet covers, read back from the bytes, and where it leads."""
+    raw = text.encode()
+    found = facets(text, {"bob.example": "did:plc:bob"}.get)
+    return [
+        (raw[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(),
+         feature.get("uri") or feature.get("did") or feature["tag"])
+        for facet in found
+        for feature in facet["features"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "covered"),
+    [
+        ("🎉 https://a.example/r/a?x=1, ok", [("https://a.example/r/a?x=1", "https://a.example/r/a?x=1")]),
+        ("http://127.0.0.1:8321/r/abc", [("http://127.0.0.1:8321/r/abc", "http://127.0.0.1:8321/r/abc")]),
+        ("hé @bob.example and @eve.example", [("@bob.example", "did:plc:bob")]),
+        ("go to brand.com!", [("brand.com", "https://brand.com")]),
+        ("readme.md and a.py", []),
+        ("a #castle, (https://x.example)", [("#castle", "castle"), ("https://x.example", "https://x.example")]),
+        ("$lego up", [("$lego", "$LEGO")]),
+        ("nothing here", []),
+        ("https://x.eu/#top #tag", [("https://x.eu/#top", "https://x.eu/#top"), ("#tag", "tag")]),
+    ],
+)  # fmt: skip
+def test_a_facet_covers_its_own_text_and_nothing_else(text: str, covered: list[tuple[str, str]]) -> None:
+    assert marked(text) == covered
+
+
+# ---- a post's place ---------------------------------------------------------------------------
+
+
+def test_a_posts_place_is_a_tid_of_its_attempts_time() -> None:
+    attempt = ContractAttempt()
+    attempt.started_at = datetime(2026, 8, 22, 10, 0, 0, 123456, tzinfo=UTC)
+    made = tid(attempt)
+    assert regex.fullmatch("[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}", made)
+    letters = "234567abcdefghijklmnopqrstuvwxyz"
+    number = 0
+    for letter in made:
+        number = number * 32 + letters.index(letter)
+    assert datetime.fromtimestamp((number >> 10) / 1_000_000, UTC) == attempt.started_at
+    assert tid(attempt) == made
+
+
+def test_two_items_at_one_moment_have_two_places() -> None:
+    one, two = ContractAttempt(), ContractAttempt()
+    two.started_at, two.key = one.started_at, "another key"
+    assert tid(one) != tid(two)
+
+
+@pytest.mark.parametrize("address", ["3kabcdefghijk", "at://did:plc:x/app.bsky.feed.post", ""])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(RejectedError):
+        parts(address)
+
+
+# ---- publishing -------------------------------------------------------------------------------
+
+
+def test_the_record_is_put_where_nothing_may_be_yet(platform: Platform, bluesky: Bluesky) -> None:
+    attempt = ContractAttempt()
+    done = bluesky.publish(Post("hallo", language="nl"), attempt)
+    body = sent(platform)
+    assert body["swapRecord"] is None
+    assert (body["repo"], body["collection"]) == (DID, "app.bsky.feed.post")
+    assert body["record"]["langs"] == ["nl"]
+    assert body["record"]["text"] == "hallo"
+    assert done.id == f"at://{DID}/app.bsky.feed.post/{body['rkey']}"
+    assert done.url == f"https://bsky.app/profile/brand.example/post/{body['rkey']}"
+    assert done.at == datetime.fromisoformat(body["record"]["createdAt"])
+
+
+def test_a_picture_has_its_alt_text_and_its_shape(platform: Platform, bluesky: Bluesky) -> None:
+    bluesky.publish(Post("look", media=(picture(size=(40, 30)),)), ContractAttempt())
+    image = sent(platform)["record"]["embed"]["images"][0]
+    assert image["alt"] == "a teal card"
+    assert image["aspectRatio"] == {"width": 40, "height": 30}
+    assert image["image"]["ref"] == {"$link": "bafkpic"}
+    assert platform.calls(BLOB)[0].headers["Content-Type"] == "image/png"
+
+
+def test_a_second_try_sends_the_kept_record_to_the_kept_place(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes |= {PUT: Answer(fault=Fault.RESET), RESOLVE: Answer({"did": "did:plc:bob"})}
+    post, attempt = Post("hi @bob.example", media=(picture(),)), ContractAttempt()
+    with pytest.raises(UncertainError):
+        bluesky.publish(post, attempt)
+    platform.routes |= {PUT: Answer({"uri": URI}), RESOLVE: error("HandleNotFound")}
+    bluesky.publish(post, attempt.again())
+    first, second = (json.loads(call.body) for call in platform.calls(PUT))
+    assert first == second
+    assert first["record"]["facets"][0]["features"][0]["did"] == "did:plc:bob"
+
+
+def test_a_mention_of_nobody_stays_plain_text(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes[RESOLVE] = error("InvalidRequest")
+    bluesky.publish(Post("hi @nobody.example"), ContractAttempt())
+    assert "facets" not in sent(platform)["record"]
+
+
+def test_a_place_that_is_taken_by_the_same_text_was_ours_already(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    platform.routes |= {PUT: error("InvalidSwap"), RECORD: stored("hello")}
+    assert bluesky.publish(Post("hello"), ContractAttempt()).id.startswith(f"at://{DID}/")
+
+
+def test_a_place_that_is_taken_by_another_text_is_refused(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes |= {PUT: error("InvalidSwap"), RECORD: stored("something else")}
+    with pytest.raises(RejectedError, match="InvalidSwap"):
+        bluesky.publish(Post("hello"), ContractAttempt())
+
+
+def test_a_place_that_is_taken_and_cannot_be_looked_at_is_uncertain(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    platform.routes |= {PUT: error("InvalidSwap"), RECORD: Answer(status=500)}
+    with pytest.raises(UncertainError):
+        bluesky.publish(Post("hello"), ContractAttempt())
+
+
+def test_an_answer_names_the_post_it_answers_and_the_one_that_began(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    platform.routes[RECORD] = stored("first")
+    bluesky.publish(Post("second", reply_to=URI), ContractAttempt())
+    place = {"uri": URI, "cid": "bafy1"}
+    assert sent(platform)["record"]["reply"] == {"root": place, "parent": place}
+    root = {"uri": "at://did:plc:x/app.bsky.feed.post/3kaaaaaaaaaaa", "cid": "bafy0"}
+    value = {"text": "second", "createdAt": CREATED, "reply": {"root": root, "parent": root}}
+    platform.routes[RECORD] = Answer({"uri": URI, "cid": "bafy1", "value": value})
+    bluesky.publish(Post("third", reply_to=URI), ContractAttempt())
+    assert sent(platform)["record"]["reply"] == {"root": root, "parent": place}
+
+
+def test_an_answer_to_a_post_that_is_gone_is_refused(platform: Platform, bluesky: Bluesky) -> None:
+    with pytest.raises(RejectedError, match="not there any more"):
+        bluesky.publish(Post("second", reply_to=URI), ContractAttempt())
+    assert platform.calls(PUT) == []
+
+
+def test_300_letters_of_many_bytes_are_too_many_bytes(bluesky: Bluesky) -> None:
+    assert bluesky.problems(Post("👨‍👩‍👧‍👧" * 120)) == []
+    assert len(bluesky.problems(Post("👨‍👩‍👧‍👧" * 121))) == 1
+    assert bluesky.problems(Post("é" * 300)) == []
+    assert len(bluesky.problems(Post("é" * 301))) == 1
+
+
+# ---- finding ----------------------------------------------------------------------------------
+
+
+def test_where_no_place_was_kept_nothing_ever_left_and_nobody_is_asked(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    assert bluesky.find(Post("hello"), ContractAttempt()) is None
+    assert platform.asked == []
+
+
+def test_a_look_needs_no_session(platform: Platform, bluesky: Bluesky) -> None:
+    attempt = ContractAttempt()
+    attempt.kept["uri"] = URI
+    platform.routes[RECORD] = stored("hello")
+    assert bluesky.find(Post("hello"), attempt) is not None
+    assert bluesky.find(Post("other"), attempt) is None
+    assert platform.calls(LOGIN) == []
+
+
+def test_a_look_that_the_server_refuses_cannot_tell(platform: Platform, bluesky: Bluesky) -> None:
+    attempt = ContractAttempt()
+    attempt.kept["uri"] = URI
+    platform.routes[RECORD] = error("InvalidRequest")
+    with pytest.raises(UncertainError):
+        bluesky.find(Post("hello"), attempt)
+
+
+# ---- the session ------------------------------------------------------------------------------
+
+
+def test_a_session_is_kept_and_nobody_signs_in_twice(platform: Platform, bluesky: Bluesky) -> None:
+    bluesky.publish(Post("one"), ContractAttempt())
+    later = Bluesky(bluesky.settings, bluesky.memory)
+    later.publish(Post("two"), ContractAttempt())
+    later.whoami()
+    assert len(platform.calls(LOGIN)) == 1
+
+
+def test_a_session_that_ends_soon_is_renewed_before_anything_leaves(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    platform.routes[LOGIN] = session("short", datetime.now(UTC))
+    bluesky.publish(Post("one"), ContractAttempt())
+    assert len(platform.calls(REFRESH)) == 1
+    assert platform.calls(PUT)[0].headers["Authorization"] == f"Bearer {token('second')}"
+
+
+@pytest.mark.parametrize("name", ["ExpiredToken", "InvalidToken"])
+def test_a_session_that_has_ended_is_renewed_without_a_new_sign_in(
+    platform: Platform, bluesky: Bluesky, name: str
+) -> None:
+    bluesky.whoami()
+    platform.routes[WHO] = only_for("second", error(name), Answer({"handle": "brand.example"}))
+    assert bluesky.whoami() == "@brand.example"
+    assert len(platform.calls(LOGIN)) == 1
+    assert platform.calls(REFRESH)[0].headers["Authorization"] == f"Bearer {token('first-refresh')}"
+
+
+def test_a_session_that_cannot_be_renewed_is_begun_anew(platform: Platform, bluesky: Bluesky) -> None:
+    bluesky.whoami()
+    platform.routes |= {
+        LOGIN: session("third"),
+        REFRESH: error("ExpiredToken"),
+        WHO: only_for("third", error("ExpiredToken"), Answer({"handle": "brand.example"})),
+    }
+    assert bluesky.whoami() == "@brand.example"
+    assert len(platform.calls(LOGIN)) == 2
+
+
+def test_a_revoked_app_password_asks_for_a_new_connection(platform: Platform, bluesky: Bluesky) -> None:
+    bluesky.whoami()
+    refused = Answer({"error": "AuthenticationRequired", "message": "Invalid identifier or password"}, 401)
+    platform.routes |= {LOGIN: refused, REFRESH: error("ExpiredToken"), WHO: error("ExpiredToken")}
+    with pytest.raises(UnauthorizedError, match="Invalid identifier"):
+        bluesky.whoami()
+
+
+def test_a_session_that_ends_at_the_commit_means_later_and_is_renewed(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    platform.routes[PUT] = error("ExpiredToken")
+    attempt = ContractAttempt()
+    with pytest.raises(TemporaryError):
+        bluesky.publish(Post("one"), attempt)
+    assert len(platform.calls(PUT)) == 1
+    assert len(platform.calls(REFRESH)) == 1
+
+
+def test_an_account_that_was_taken_down_holds_its_queue(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes[PUT] = error("AccountTakedown")
+    with pytest.raises(UnauthorizedError):
+        bluesky.publish(Post("one"), ContractAttempt())
+
+
+def test_a_token_that_cannot_be_read_is_renewed(platform: Platform, bluesky: Bluesky) -> None:
+    odd = {"did": DID, "handle": "brand.example", "accessJwt": "odd", "refreshJwt": "odder"}
+    platform.routes[LOGIN] = Answer(odd)
+    bluesky.publish(Post("one"), ContractAttempt())
+    assert len(platform.calls(REFRESH)) == 1
+
+
+def only_for(name: str, otherwise: Answer, answer: Answer) -> Route:
+    """Answer those who come with the session of this name."""
+    return lambda asked: answer if asked.headers["Authorization"] == f"Bearer {token(name)}" else otherwise
+
+
+# ---- readings and deleting --------------------------------------------------------------------
+
+
+def test_readings_are_asked_for_25_posts_at_a_time(platform: Platform, bluesky: Bluesky) -> None:
+    def views(asked: Asked) -> Answer:
+        return Answer({"posts": [{"uri": uri, "likeCount": 1} for uri in parse_qs(asked.query)["uris"]]})
+
+    platform.routes[POSTS] = views
+    ids = [f"at://{DID}/app.bsky.feed.post/{n}" for n in range(60)]
+    readings = bluesky.read(ids)
+    assert [len(parse_qs(call.query)["uris"]) for call in platform.calls(POSTS)] == [25, 25, 10]
+    assert [reading.id for reading in readings if reading.metric == "likeCount"] == ids
+    assert {reading.value for reading in readings if reading.metric == "likeCount"} == {1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error("UpstreamFailure", 502),
+        error("MethodNotImplemented", 501),
+        error("XRPCNotSupported", 404),
+        Answer({"posts": []}),
+    ],
+    ids=["unreachable", "not there", "not known", "gone"],
+)
+def test_without_an_app_view_or_a_post_nothing_is_reported(
+    platform: Platform, bluesky: Bluesky, answer: Answer
+) -> None:
+    platform.routes[POSTS] = answer
+    readings = bluesky.read([URI])
+    assert {reading.metric for reading in readings} == Bluesky.capabilities.metrics
+    assert {reading.value for reading in readings} == {None}
+
+
+def test_an_outage_is_not_taken_for_nothing_to_report(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes[POSTS] = Answer(status=503)
+    with pytest.raises(TemporaryError):
+        bluesky.read([URI])
+
+
+def test_a_post_is_deleted_at_its_place(platform: Platform, bluesky: Bluesky) -> None:
+    platform.routes[DELETE] = Answer({})
+    bluesky.delete(URI)
+    body = json.loads(platform.calls(DELETE)[0].body)
+    assert body == {"repo": DID, "collection": "app.bsky.feed.post", "rkey": "3kabcdefghijk"}

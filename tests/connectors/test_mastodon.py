@@ -1,0 +1,420 @@
+"""Mastodon's connector: the contract, who the server is, what is found again, and a real server."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from connectors.base import Post, RejectedError, Repeat, TemporaryError, UncertainError, length
+from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Fault, Platform, Route
+from connectors.mastodon import Mastodon
+from tests.connectors.conftest import picture
+
+ME = "GET /api/v1/accounts/verify_credentials"
+MINE = "GET /api/v1/accounts/7/statuses"
+POST = "POST /api/v1/statuses"
+UPLOAD = "POST /api/v2/media"
+INSTANCE = "GET /api/v2/instance"
+NOW = datetime.now(UTC)
+
+
+def status(id: str = "101", content: str = "", **more: Any) -> dict[str, Any]:
+    """Make a status as Mastodon shows it."""
+    return {"id": id, "url": f"https://social.example/@brand/{id}", "content": content,
+            "created_at": NOW.isoformat(), "media_attachments": [], "reblog": None, **more}  # fmt: skip
+
+
+def shown(post: Post) -> str:
+    """Show a post as Mastodon does: its link shortened, its hashtag a link."""
+    link = (f'<a href="{post.link}" rel="nofollow"><span class="invisible">https://</span>'
+            f'<span class="ellipsis">{post.link[8:20]}</span></a>')  # fmt: skip
+    tag = '<a href="https://social.example/tags/castle" class="mention hashtag">#<span>castle</span></a>'
+    return "<p>" + post.text.replace(post.link, link).replace("#castle", tag) + "</p>"
+
+
+class TestMastodonKeepsTheContract(ConnectorContract):
+    connector = Mastodon
+    commit = POST
+    routes: ClassVar[Mapping[str, Route]] = {
+        ME: Answer({"id": "7", "acct": "brand", "url": "https://social.example/@brand"}),
+        MINE: Answer([status("100", created_at="2026-08-01T10:00:00Z")]),
+    }
+    whoami = (ME, "@brand@social.example")
+    accepted = Answer(status())
+    published = "101"
+    counted: ClassVar[Mapping[str, Route]] = {
+        "GET /api/v1/statuses/101": Answer(
+            status(replies_count=0, reblogs_count=2, favourites_count=3)  # before 4.5 there are no quotes
+        )
+    }
+    unreported = "quotes_count"
+
+    def settings(self, url: str) -> Mastodon.Settings:
+        return Mastodon.Settings.model_validate({"server": url, "token": "a-token-nobody-should-see"})
+
+    def there(self, post: Post) -> Mapping[str, Route]:
+        return {MINE: Answer([status(content=shown(post)), status("100", created_at="2026-08-01T10:00:00Z")])}
+
+    def absent(self) -> Mapping[str, Route]:
+        return {MINE: self.routes[MINE]}
+
+
+@pytest.fixture
+def mastodon(platform: Platform, pauses: list[float]) -> Mastodon:
+    """Give a connector to a platform that knows the account and has no posts."""
+    platform.routes |= {
+        ME: Answer({"id": "7", "acct": "brand"}),
+        MINE: Answer([]),
+        POST: Answer(status()),
+        UPLOAD: Answer({"id": "m1", "url": "https://social.example/m1.png"}),
+    }
+    settings = Mastodon.Settings.model_validate({"server": platform.url, "token": "t0ken-t0ken"})
+    return Mastodon(settings, {}, 5.0)
+
+
+# ---- who the server is ------------------------------------------------------------------------
+
+
+def introduce(platform: Platform, version: str, software: str) -> None:
+    """Let the platform say who it is."""
+    configuration = {
+        "statuses": {"max_characters": 1000, "max_media_attachments": 6, "characters_reserved_per_url": 30},
+        "media_attachments": {"image_size_limit": 99, "description_limit": 50,
+                              "supported_mime_types": ["image/png"]},
+    }  # fmt: skip
+    platform.routes |= {
+        INSTANCE: Answer({"version": version, "configuration": configuration}),
+        "GET /.well-known/nodeinfo": Answer({"links": [{"rel": "x", "href": "https://else.example/nodeinfo/2.0"}]}),
+        "GET /nodeinfo/2.0": Answer({"software": {"name": software}}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["4.6.4", "4.5.0-nightly.2025-07-11", "4.4.0+glitch", "4.3.0-rc.1"])
+def test_mastodon_itself_is_trusted_with_a_key_for_less_than_its_hour(
+    platform: Platform, mastodon: Mastodon, version: str
+) -> None:
+    introduce(platform, version, "mastodon")
+    assert mastodon.limits().repeat is Repeat.KEY
+    assert mastodon.limits().repeat_valid == timedelta(minutes=55)
+
+
+@pytest.mark.parametrize(
+    ("version", "software"),
+    [
+        ("2.7.2 (compatible; Pleroma 2.5.1)", "pleroma"),
+        ("4.0.0 (not true; really snac/2.75)", "snac"),
+        ("4.0.0 (not true; really snac/2.75)", "mastodon"),
+        ("4.6.4", "somebody"),
+        ("takahe/0.9.0", "takahe"),
+        ("", "mastodon"),
+    ],
+)
+def test_a_server_that_is_not_surely_mastodon_is_not_trusted_with_a_key(
+    platform: Platform, mastodon: Mastodon, version: str, software: str
+) -> None:
+    introduce(platform, version, software)
+    assert mastodon.limits().repeat is Repeat.LISTING
+
+
+def test_a_server_that_does_not_say_which_software_it_is_is_not_trusted_with_a_key(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    del platform.routes["GET /.well-known/nodeinfo"]
+    assert mastodon.limits().repeat is Repeat.LISTING
+
+
+def test_announced_limits_win_over_declared_ones(platform: Platform, mastodon: Mastodon) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    limits = mastodon.limits()
+    assert (limits.text_limit, limits.media_limit, limits.link_cost) == (1000, 6, 30)
+    assert (limits.media_bytes, limits.alt_limit) == (99, 50)
+    assert limits.media_types == {"image/png"}
+
+
+def test_the_older_address_is_asked_where_the_newer_is_not_known(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    platform.routes["GET /api/v1/instance"] = platform.routes.pop(INSTANCE)
+    assert mastodon.limits().text_limit == 1000
+
+
+def test_limits_are_asked_once_and_outlive_the_process(platform: Platform, mastodon: Mastodon) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    first = mastodon.limits()
+    later = Mastodon(mastodon.settings, mastodon.memory)
+    assert later.limits() == first
+    assert len(platform.calls(INSTANCE)) == 1
+
+
+def test_declared_limits_hold_while_a_server_is_down_and_it_is_not_asked_at_every_step(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[INSTANCE] = Answer(status=500)
+    assert mastodon.limits() == Mastodon.capabilities
+    asked = len(platform.asked)
+    assert mastodon.limits() == Mastodon.capabilities
+    assert len(platform.asked) == asked
+
+
+def test_a_server_that_goes_down_keeps_what_it_said_last(platform: Platform, mastodon: Mastodon) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    said = mastodon.limits()
+    known = mastodon._announced()
+    mastodon.memory["announced"] = known.model_copy(
+        update={"until": NOW - timedelta(days=1)}
+    ).model_dump_json()
+    platform.routes[INSTANCE] = Answer(status=500)
+    assert mastodon.limits() == said
+
+
+def test_problems_are_told_by_announced_limits_without_a_call(platform: Platform, mastodon: Mastodon) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    mastodon.limits()
+    asked = len(platform.asked)
+    assert mastodon.problems(Post("x" * 1000)) == []
+    assert len(mastodon.problems(Post("x" * 1001))) == 1
+    assert len(platform.asked) == asked
+
+
+# ---- how a text is counted --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("a" * 476 + " https://brand.example/" + "x" * 90, 500),
+        ("see https://brand.example/r/abc, and", 4 + 23 + 5),
+        ("(https://brand.example/r/abc)", 1 + 23 + 1),
+        ("hello @alice@" + "a" * 30 + ".example", 12),
+        ("hello @alice", 12),
+        ("mail alice@brand.example", 24),
+        ("👨‍👩‍👧‍👧 é", 3),
+    ],
+)
+def test_a_text_is_counted_as_the_server_counts(text: str, counted: int) -> None:
+    assert length(text, Mastodon.capabilities) == counted
+
+
+# ---- publishing -------------------------------------------------------------------------------
+
+
+def test_a_post_says_its_language_and_what_it_answers_and_is_never_left_to_the_server_to_time(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    mastodon.publish(Post("hallo", language="nl", reply_to="55"), ContractAttempt())
+    sent = json.loads(platform.calls(POST)[0].body)
+    assert sent == {"status": "hallo", "visibility": "public", "language": "nl", "in_reply_to_id": "55"}
+
+
+def test_pictures_go_up_once_even_when_the_post_is_tried_again(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    post, attempt = Post("look", media=(picture(),)), ContractAttempt()
+    platform.routes[POST] = Answer(fault=Fault.RESET)
+    with pytest.raises(UncertainError):
+        mastodon.publish(post, attempt)
+    platform.routes[POST] = Answer(status())
+    mastodon.publish(post, attempt.again())
+    assert len(platform.calls(UPLOAD)) == 1
+    assert b"a teal card" in platform.calls(UPLOAD)[0].body
+    assert b'"media_ids": ["m1"]' in platform.calls(POST)[1].body
+
+
+def test_pictures_that_the_server_has_forgotten_by_now_go_up_again(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    attempt = ContractAttempt()
+    attempt.kept["media0"] = '{"id": "old", "at": "2026-08-01T10:00:00Z"}'
+    mastodon.publish(Post("look", media=(picture(),)), attempt)
+    assert len(platform.calls(UPLOAD)) == 1
+    assert b'"media_ids": ["m1"]' in platform.calls(POST)[0].body
+
+
+def test_a_post_waits_until_its_picture_is_ready(
+    platform: Platform, mastodon: Mastodon, in_turn: Callable[..., Route]
+) -> None:
+    platform.routes[UPLOAD] = Answer({"id": "m1", "url": None}, 202)
+    working = Answer({"id": "m1", "url": None}, 206)
+    platform.routes["GET /api/v1/media/m1"] = in_turn(
+        working, working, Answer({"id": "m1", "url": "https://x"})
+    )
+    mastodon.publish(Post("look", media=(picture(),)), ContractAttempt())
+    assert len(platform.calls("GET /api/v1/media/m1")) == 3
+    assert len(platform.calls(POST)) == 1
+
+
+def test_a_picture_that_never_gets_ready_means_later_and_nothing_leaves(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[UPLOAD] = Answer({"id": "m1", "url": None}, 202)
+    platform.routes["GET /api/v1/media/m1"] = Answer({"id": "m1", "url": None}, 206)
+    attempt = ContractAttempt(seconds=0.3)
+    with pytest.raises(TemporaryError):
+        mastodon.publish(Post("look", media=(picture(),)), attempt)
+    assert attempt.left == 0
+    assert "media0" not in attempt.kept
+
+
+# ---- finding ----------------------------------------------------------------------------------
+
+
+def kept(id: str = "100", at: datetime = NOW - timedelta(minutes=1)) -> ContractAttempt:
+    """Make a lost attempt before which a status was our newest one."""
+    attempt = ContractAttempt()
+    attempt.kept["before"] = f'{{"id": "{id}", "at": "{at.isoformat()}"}}'
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("one\ntwo\n\nthree", "<p>one<br />two</p><p>three</p>"),
+        ("Q&A <now> \"yes\" it's", "<p>Q&amp;A &lt;now&gt; &quot;yes&quot; it&#39;s</p>"),
+        ("hi @bob@far.example!", '<p>hi <span class="h-card"><a href="https://far.example/@bob" '
+                                 'class="u-url mention">@<span>bob</span></a></span>!</p>'),
+        ("two  spaces", "<p>two spaces</p>"),
+        ("see https://x.example/a/very/long/path", '<p>see <a href="https://x.example/a/very/long/path">'
+                                                   "x.example/a/ver…</a></p>"),
+        ("cafe\u0301", "<p>caf\u00e9</p>"),
+    ],
+)  # fmt: skip
+def test_a_post_is_known_by_its_text_however_the_server_shows_it(
+    platform: Platform, mastodon: Mastodon, text: str, content: str
+) -> None:
+    platform.routes[MINE] = Answer([status(content=content), status("100")])
+    found = mastodon.find(Post(text), kept())
+    assert found is not None
+    assert found.id == "101"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        status(content="<p>another text</p>"),
+        status(content="<p>hello</p>", media_attachments=[{"id": "1"}]),
+        status(content="<p>hello</p>", reblog={"id": "9"}),
+    ],
+    ids=["text", "pictures", "boost"],
+)
+def test_another_post_is_not_taken_for_the_lost_one(
+    platform: Platform, mastodon: Mastodon, other: dict[str, Any]
+) -> None:
+    platform.routes[MINE] = Answer([other, status("100")])
+    assert mastodon.find(Post("hello"), kept()) is None
+
+
+def test_a_tracked_link_tells_a_post_even_where_the_server_changed_its_text(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    link = "https://brand.example/r/abc?x=1&y=2"
+    anchor = '<a href="https://brand.example/r/abc?x=1&amp;y=2">brand.example/r…</a>'
+    platform.routes[MINE] = Answer([status(content=f"<p><i>new</i> {anchor}</p>"), status("100")])
+    assert mastodon.find(Post(f"*new* {link}", link=link), kept()) is not None
+    other = "https://brand.example/r/other"
+    assert mastodon.find(Post(f"*new* {other}", link=other), kept()) is None
+
+
+def test_the_same_text_from_before_the_attempt_does_not_count(platform: Platform, mastodon: Mastodon) -> None:
+    platform.routes[MINE] = Answer([status("100", "<p>hello</p>"), status("99", "<p>hello</p>")])
+    assert mastodon.find(Post("hello"), kept("100")) is None
+    assert mastodon.find(Post("hello"), kept("99")) is not None
+
+
+def test_of_several_alike_the_earliest_since_the_attempt_is_it(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    alike = [status(id, "<p>hello</p>") for id in ("104", "103", "102")]
+    platform.routes[MINE] = Answer([*alike, status("100", "<p>hello</p>")])
+    found = mastodon.find(Post("hello"), kept())
+    assert found is not None
+    assert found.id == "102"
+
+
+def test_a_server_whose_clock_is_wrong_is_measured_by_its_own_clock(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    long_ago = NOW - timedelta(hours=3)
+    platform.routes[MINE] = Answer([status(content="<p>hello</p>", created_at=long_ago.isoformat()),
+                                    status("100", created_at=long_ago.isoformat())])  # fmt: skip
+    assert mastodon.find(Post("hello"), kept(at=long_ago)) is not None
+
+
+def test_a_look_goes_past_a_newest_post_that_was_deleted_meanwhile(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    old = (NOW - timedelta(days=1)).isoformat()
+    platform.routes[MINE] = Answer([status(content="<p>no</p>"), status("98", created_at=old)])
+    assert mastodon.find(Post("hello"), kept("100")) is None
+
+
+def test_a_look_without_anything_kept_goes_back_to_the_start_of_the_attempt(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    old = (NOW - timedelta(hours=1)).isoformat()
+    platform.routes[MINE] = Answer([status("100", "<p>hello</p>", created_at=old)])
+    assert mastodon.find(Post("hello"), ContractAttempt()) is None
+    platform.routes[MINE] = Answer([status(content="<p>hello</p>"), status("100", created_at=old)])
+    assert mastodon.find(Post("hello"), ContractAttempt()) is not None
+
+
+def test_a_look_turns_the_pages(platform: Platform, mastodon: Mastodon) -> None:
+    every = [status(str(id), f"<p>post {id}</p>") for id in range(300, 100, -1)]
+
+    def page(asked: Asked) -> Answer:
+        query = dict(part.split("=") for part in asked.query.split("&"))
+        older = [each for each in every if int(each["id"]) < int(query.get("max_id", "999"))]
+        return Answer(older[: int(query["limit"])])
+
+    platform.routes[MINE] = page
+    found = mastodon.find(Post("post 205"), kept("200"))
+    assert found is not None
+    assert found.id == "205"
+    assert mastodon.find(Post("post 150"), kept("200")) is None
+    assert mastodon.find(Post("gone"), kept("", datetime(1, 1, 1, tzinfo=UTC))) is None
+
+
+def test_a_server_that_shows_only_its_newest_posts_can_be_too_short_to_tell(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[MINE] = Answer([status(str(id), "<p>other</p>") for id in range(140, 100, -1)])
+    with pytest.raises(UncertainError):
+        mastodon.find(Post("hello"), kept())
+
+
+def test_a_server_that_shows_few_posts_at_once_has_shown_all(platform: Platform, mastodon: Mastodon) -> None:
+    platform.routes[MINE] = Answer([status(str(id), "<p>other</p>") for id in range(119, 100, -1)])
+    assert mastodon.find(Post("hello"), kept("", datetime(1, 1, 1, tzinfo=UTC))) is None
+
+
+# ---- deleting ---------------------------------------------------------------------------------
+
+
+def test_a_post_is_deleted_and_one_that_is_gone_is_fine(platform: Platform, mastodon: Mastodon) -> None:
+    mastodon.delete("9")  # the platform knows neither the call nor the post
+    platform.routes["DELETE /api/v1/statuses/101"] = Answer(status())
+    mastodon.delete("101")
+    assert len(platform.calls("DELETE /api/v1/statuses/101")) == 1
+
+
+def test_a_server_that_cannot_delete_says_so(platform: Platform, mastodon: Mastodon) -> None:
+    platform.routes["GET /api/v1/statuses/101"] = Answer(status())
+    with pytest.raises(RejectedError, match="cannot delete"):
+        mastodon.delete("101")
+
+
+def test_a_post_that_is_gone_reports_nothing(mastodon: Mastodon) -> None:
+    assert {reading.value for reading in mastodon.read(["404"])} == {None}
+
+
+def test_a_post_carries_the_pictures_that_were_checked_not_more_than_the_server_takes(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    too_long = replace(picture(), alt="x" * 1501)
+    with pytest.raises(RejectedError, match="alt text"):
+        mastodon.publish(Post("look", media=(too_long,)), ContractAttempt())
+    assert platform.asked == []
