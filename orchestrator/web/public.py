@@ -90,6 +90,8 @@ class Redirect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        # Servers log the address from here; whatever their settings, there is none to write.
+        scope["client"] = None
         if scope["type"] != "http" or not scope["path"].startswith("/r/"):
             await self._rest(scope, receive, send)
         elif scope["method"] not in ("GET", "HEAD"):
