@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.base import (
     Attempt,
@@ -50,6 +50,8 @@ class Email(Connector):
 
     class Settings(BaseModel):
         """How to reach the mail server, and who writes."""
+
+        model_config = ConfigDict(hide_input_in_errors=True)  # the input holds the password
 
         host: str
         port: int = Field(default=587, ge=1, le=65535)

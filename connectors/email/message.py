@@ -65,9 +65,9 @@ def compose(post: Post, sender: Sender, id: str, sent_at: str) -> EmailMessage:
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, 3.1
     # Keeps holiday notes from answering (RFC 3834, 5). No Precedence: no standard has it.
     message["Auto-Submitted"] = "auto-generated"
-    if post.language:
-        message["Content-Language"] = post.language
     _fill(message, post, id[1:].partition("@")[0])
+    if post.language:  # after the content, which would take it along into its first part
+        message["Content-Language"] = post.language
     return message
 
 
@@ -97,7 +97,7 @@ def _one_line(text: str) -> str:
 def _html(post: Post, ids: Sequence[str]) -> str:
     paragraphs = "".join(f"<p>{_linked(each)}</p>\n" for each in re.split(r"\n{2,}", post.text.strip()))
     pictures = "".join(
-        f'<p><img src="cid:{id}" alt="{html.escape(media.alt)}" style="max-width:100%"></p>\n'
+        f'<p><img src="cid:{id}" alt="{html.escape(_one_line(media.alt))}" style="max-width:100%"></p>\n'
         for media, id in zip(post.media, ids, strict=True)
     )
     return (

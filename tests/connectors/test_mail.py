@@ -80,7 +80,7 @@ class Stage:
         if not self._say(line, "GREETING", b"220 stage\r\n"):
             return
         while command := readline():
-            word = command.split()[0].decode().upper()
+            word = command.split()[0].decode("latin-1").upper()
             self.heard.append(word)
             if not self._say(line, word, b"250 ok\r\n") or word == "QUIT":
                 return
@@ -359,7 +359,7 @@ def test_an_address_beyond_ascii_is_sent_where_the_server_knows_how(smtp_stub: S
     Mail(smtp_stub.host, smtp_stub.port, "none").commit(ContractAttempt(), message("jörg@müller.example"))
     (received,) = smtp_stub.inbox
     assert received.recipients == ("jörg@müller.example",)
-    assert received.message["To"].addresses[0].addr_spec == "jörg@müller.example"
+    assert "To: jörg@müller.example\r\n".encode() in received.raw
 
 
 def test_an_address_beyond_ascii_is_refused_where_it_does_not(stage: Stage) -> None:
@@ -422,7 +422,10 @@ def secure(certificate: Path) -> Iterator[tuple[dict[str, int], Keep]]:
 
     ports = {}
     running = []
-    for kind, options in (("starttls", {"tls_context": context}), ("tls", {"ssl_context": context})):
+    for kind, options in (
+        ("starttls", {"tls_context": context}),
+        ("tls", {"ssl_context": context, "auth_require_tls": False}),
+    ):
         with socket.create_server(("127.0.0.1", 0)) as free:
             ports[kind] = free.getsockname()[1]
         server = Controller(keep, "127.0.0.1", ports[kind], authenticator=allow, **options)
