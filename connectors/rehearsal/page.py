@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from zlib import crc32
 
 from connectors.rehearsal import markup
 from connectors.rehearsal.messages import Account, Picture, RefusedError, Status
@@ -19,7 +20,7 @@ a { color: var(--accent); }
 article { border: 1px solid var(--line); border-radius: .75rem; margin: 1rem 0; padding: 1rem; }
 .by { display: flex; gap: .75rem; align-items: center; }
 .by a { font-weight: 600; text-decoration: none; color: inherit; }
-.by time { margin-left: auto; opacity: .7; }
+.by time { margin-left: auto; opacity: .7; } .by time a { font-weight: 400; }
 .face { width: 2.5rem; height: 2.5rem; border-radius: 50%; display: grid; place-items: center;
   font-weight: 700; color: #fff; }
 .text p { margin: .75rem 0; } .invisible { display: none; } .ellipsis::after { content: "…"; }
@@ -96,7 +97,7 @@ def _answers(status: Status) -> str:
 
 def _face(title: str) -> str:
     initials = escape("".join(word[0] for word in title.split()[:2]))
-    colour = f"hsl({sum(title.encode()) * 47 % 360} 55% 40%)"
+    colour = f"hsl({crc32(title.encode()) % 360} 55% 35%)"
     return f'<span class="face" aria-hidden="true" style="background: {colour}">{initials}</span>'
 
 
