@@ -1,0 +1,42 @@
+"""Refused lines -> a file beside the work, with line, reason and text, so that they can be put right."""
+
+import csv
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from orchestrator.errors import OutsideError
+from orchestrator.intake.reading import Reject
+
+
+class Rejects(AbstractContextManager["Rejects"]):
+    """Writes `FILE.rejects.csv` (line, reason, text) into a folder; no file where nothing was refused."""
+
+    def __init__(self, source: Path, folder: Path | None = None) -> None:
+        self.path = (folder or Path.cwd()) / f"{source.name}.rejects.csv"
+        self.count = 0
+        self._file: IO[str] | None = None
+
+    def add(self, rejects: Iterable[Reject]) -> None:
+        """Write refused lines down; bytes that are no text are shown as \\udcXX."""
+        for each in rejects:
+            try:
+                self._write((each.line, each.reason, each.text))
+            except OSError as error:
+                raise OutsideError(f"{self.path} cannot be written: {error.strerror}") from error
+            self.count += 1
+
+    def _write(self, row: tuple[object, ...]) -> None:
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            csv.writer(self._file).writerow(("line", "reason", "text"))
+        csv.writer(self._file).writerow(row)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file, if there is one."""
+        if self._file is not None:
+            self._file.close()
