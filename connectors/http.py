@@ -156,6 +156,8 @@ class Http:
             raise self._lost(line, error) from error
         finally:
             line.hang_up()
+        if line.cut:
+            raise UncertainError(f"{self.host} had not finished its answer when the time was over.")
         failure = self._commit_failure(response, refused)
         if failure is not None:
             raise failure
@@ -249,7 +251,8 @@ class _Line(HTTPAdapter):
         self.attempt = attempt
         self.longest = longest
         self.left = False
-        self._cut: threading.Timer | None = None
+        self.cut = False
+        self._clock: threading.Timer | None = None
 
     def timeout(self) -> Any:
         """Return the time that is left, as urllib3's time-out of the whole call."""
@@ -264,21 +267,29 @@ class _Line(HTTPAdapter):
 
     def hang_up(self) -> None:
         """Stop watching the clock."""
-        if self._cut is not None:
-            self._cut.cancel()
+        if self._clock is not None:
+            self._clock.cancel()
 
     def _leave(self, connection: HTTPConnection) -> None:
-        # Connecting comes first: a slow one must not let the bytes leave after the deadline, when somebody
-        # has looked already and found nothing.
-        seconds = self._seconds()
         if self.left:
             raise UncertainError("The line broke after the post had left.")
+        # Connecting comes first, and writing down that the bytes leave may take long: neither must let them
+        # leave after the deadline, when somebody has looked already and found nothing.
+        self._seconds()
         self.attempt.leave()
+        seconds = self._seconds()
         self.left = True
         # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
-        self._cut = threading.Timer(seconds, _cut, [connection])
-        self._cut.daemon = True
-        self._cut.start()
+        self._clock = threading.Timer(seconds, self._cut_off, [connection.sock])
+        self._clock.daemon = True
+        self._clock.start()
+
+    def _cut_off(self, line: socket.socket) -> None:
+        self.cut = True
+        try:
+            socket.socket.shutdown(line, socket.SHUT_RDWR)  # past TLS, which would wait for the other side
+        except OSError:
+            return  # it is closed already, which is what we want
 
     def _seconds(self) -> float:
         left = (self.attempt.deadline - datetime.now(UTC)).total_seconds()
@@ -294,15 +305,6 @@ def _announcing(kind: type[HTTPConnection], leave: Callable[[HTTPConnection], No
             leave(self)
 
     return Announcing
-
-
-def _cut(connection: HTTPConnection) -> None:
-    line = connection.sock
-    if isinstance(line, socket.socket):
-        try:
-            socket.socket.shutdown(line, socket.SHUT_RDWR)  # past TLS, which would wait for the other side
-        except OSError:
-            return  # it is closed already, which is what we want
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

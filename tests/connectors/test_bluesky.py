@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,8 +11,17 @@ from urllib.parse import parse_qs
 
 import pytest
 import regex
+import requests
 
-from connectors.base import Post, RejectedError, TemporaryError, UnauthorizedError, UncertainError, length
+from connectors.base import (
+    LeaseLostError,
+    Post,
+    RejectedError,
+    TemporaryError,
+    UnauthorizedError,
+    UncertainError,
+    length,
+)
 from connectors.bluesky import Bluesky
 from connectors.bluesky.facets import facets
 from connectors.bluesky.places import parts, tid
@@ -488,3 +498,183 @@ def test_a_post_is_deleted_at_its_place(platform: Platform, bluesky: Bluesky) ->
     bluesky.delete(URI)
     body = json.loads(platform.calls(DELETE)[0].body)
     assert body == {"repo": DID, "collection": "app.bsky.feed.post", "rkey": "3kabcdefghijk"}
+
+
+# ---- a real server ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def account(bluesky_pds: Any) -> Any:
+    """Open an account on a real server."""
+    return bluesky_pds.create_account()
+
+
+@pytest.fixture
+def on_pds(bluesky_pds: Any, account: Any) -> Iterator[Bluesky]:
+    """Give a connector to a real server."""
+    given = {"service": bluesky_pds.url, "identifier": account.handle, "app_password": account.app_password}
+    connector = Bluesky(Bluesky.Settings.model_validate(given), {}, 20.0)
+    yield connector
+    connector.close()
+
+
+def texts(server: Any, account: Any) -> list[str]:
+    """Return the texts of all posts, newest first, read from the server itself."""
+    return [each["value"]["text"] for each in server.posts(account.did)]
+
+
+@pytest.mark.servers
+def test_a_text_is_read_back_from_the_server_as_it_was_sent(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    assert on_pds.whoami() == f"@{account.handle}"
+    done = on_pds.publish(Post("Héllo castle 👨‍👩‍👧‍👧 <3", language="en"), ContractAttempt())
+    back = bluesky_pds.posts(account.did)
+    assert [each["uri"] for each in back] == [done.id]
+    assert back[0]["value"]["text"] == "Héllo castle 👨‍👩‍👧‍👧 <3"
+    assert back[0]["value"]["langs"] == ["en"]
+    assert datetime.fromisoformat(back[0]["value"]["createdAt"]) == done.at
+
+
+@pytest.mark.servers
+def test_a_picture_is_read_back_with_its_alt_text_and_all_its_bytes(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    card = picture("PNG", (80, 60), "maroon")
+    on_pds.publish(Post("a picture of a castle", media=(card, picture("JPEG"))), ContractAttempt())
+    images = bluesky_pds.posts(account.did)[0]["value"]["embed"]["images"]
+    assert [image["alt"] for image in images] == ["a maroon card", "a teal card"]
+    assert images[0]["aspectRatio"] == {"width": 80, "height": 60}
+    assert bluesky_pds.blob(account.did, images[0]["image"]["ref"]["$link"]) == card.data
+
+
+@pytest.mark.servers
+def test_a_link_a_hashtag_and_a_mention_point_at_their_own_text(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    link = "https://brand.example/r/abc123?x=1&y=2"
+    text = f"🏰 @{account.handle} built it: {link} #castle @nobody.test"
+    on_pds.publish(Post(text, link=link), ContractAttempt())
+    value = bluesky_pds.posts(account.did)[0]["value"]
+    raw = value["text"].encode()
+    pointed = {
+        raw[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(): facet["features"][0]
+        for facet in value["facets"]
+    }
+    kind = "app.bsky.richtext.facet"
+    assert pointed == {
+        f"@{account.handle}": {"$type": f"{kind}#mention", "did": account.did},
+        link: {"$type": f"{kind}#link", "uri": link},
+        "#castle": {"$type": f"{kind}#tag", "tag": "castle"},
+    }
+
+
+@pytest.mark.servers
+def test_a_post_that_is_tried_twice_is_there_once(bluesky_pds: Any, account: Any, on_pds: Bluesky) -> None:
+    post, attempt = Post("once only #castle", media=(picture(),)), ContractAttempt()
+    first = on_pds.publish(post, attempt)
+    assert on_pds.find(post, attempt) == first
+    assert on_pds.publish(post, attempt.again()) == first
+    assert [each["uri"] for each in bluesky_pds.posts(account.did)] == [first.id]
+
+
+@pytest.mark.servers
+def test_a_place_that_is_taken_is_never_written_over(bluesky_pds: Any, account: Any, on_pds: Bluesky) -> None:
+    attempt = ContractAttempt()
+    first = on_pds.publish(Post("the first"), attempt)
+    same_place = attempt.again()
+    del same_place.kept["record"]
+    same_text_at_another_time = attempt.again()
+    same_text_at_another_time.kept["record"] = attempt.kept["record"].replace(
+        '"createdAt": "20', '"createdAt": "19'
+    )
+    assert on_pds.publish(Post("the first"), same_text_at_another_time).id == first.id
+    with pytest.raises(RejectedError):
+        on_pds.publish(Post("the second"), same_place)
+    assert texts(bluesky_pds, account) == ["the first"]
+
+
+@pytest.mark.servers
+def test_a_post_that_did_not_get_through_is_surely_not_there_and_is_sent(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    attempt = ContractAttempt()
+    attempt.lease_lost = True
+    with pytest.raises(LeaseLostError):
+        on_pds.publish(Post("later"), attempt)
+    assert on_pds.find(Post("later"), attempt) is None
+    done = on_pds.publish(Post("later"), attempt.again())
+    assert done.id == attempt.kept["uri"]
+    assert texts(bluesky_pds, account) == ["later"]
+
+
+@pytest.mark.servers
+def test_an_app_password_that_was_revoked_asks_for_a_new_connection(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    on_pds.whoami()
+    login = {"identifier": account.handle, "password": account.password}
+    owner = bluesky_pds.call("POST", "com.atproto.server.createSession", json=login)
+    bearer = {"Authorization": f"Bearer {owner['accessJwt']}"}
+    url = f"{bluesky_pds.url}/xrpc/com.atproto.server.revokeAppPassword"
+    requests.post(url, json={"name": "tests"}, headers=bearer, timeout=10).raise_for_status()
+    kept = json.loads(on_pds.memory["session"])
+    on_pds.memory["session"] = json.dumps({**kept, "accessJwt": "a.b.c"})  # as when its two hours are over
+    with pytest.raises(UnauthorizedError, match="Invalid identifier or password"):
+        on_pds.publish(Post("hello"), ContractAttempt())
+    assert texts(bluesky_pds, account) == []
+
+
+@pytest.mark.servers
+def test_a_junk_session_is_put_right_and_a_junk_password_is_not(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    junk = {"did": account.did, "handle": account.handle, "accessJwt": "junk", "refreshJwt": "junk"}
+    on_pds.memory["session"] = json.dumps(junk)
+    assert on_pds.whoami() == f"@{account.handle}"
+    given = {"service": bluesky_pds.url, "identifier": account.handle, "app_password": "junk"}
+    with (
+        closing(Bluesky(Bluesky.Settings.model_validate(given))) as stranger,
+        pytest.raises(UnauthorizedError),
+    ):
+        stranger.whoami()
+
+
+@pytest.mark.servers
+def test_a_server_without_an_app_view_reports_nothing(on_pds: Bluesky) -> None:
+    done = on_pds.publish(Post("count me"), ContractAttempt())
+    readings = on_pds.read([done.id])
+    assert {reading.metric for reading in readings} == Bluesky.capabilities.metrics
+    assert {reading.value for reading in readings} == {None}
+
+
+@pytest.mark.servers
+def test_a_post_is_deleted_and_one_that_is_gone_is_fine(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    done = on_pds.publish(Post("go"), ContractAttempt())
+    on_pds.delete(done.id)
+    on_pds.delete(done.id)
+    assert texts(bluesky_pds, account) == []
+
+
+@pytest.mark.servers
+def test_an_answer_stands_below_what_it_answers(bluesky_pds: Any, account: Any, on_pds: Bluesky) -> None:
+    first = on_pds.publish(Post("one"), ContractAttempt())
+    second = on_pds.publish(Post("two", reply_to=first.id), ContractAttempt())
+    on_pds.publish(Post("three", reply_to=second.id), ContractAttempt())
+    by_text = {each["value"]["text"]: each["value"] for each in bluesky_pds.posts(account.did)}
+    assert by_text["two"]["reply"]["parent"]["uri"] == first.id
+    assert by_text["three"]["reply"]["parent"]["uri"] == second.id
+    assert by_text["three"]["reply"]["root"]["uri"] == first.id
+
+
+@pytest.mark.servers
+def test_what_the_server_refuses_is_given_back_with_its_reason(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_pds, "problems", lambda post: [])
+        with pytest.raises(RejectedError, match="grapheme"):
+            on_pds.publish(Post("x" * 301), ContractAttempt())
+    assert texts(bluesky_pds, account) == []

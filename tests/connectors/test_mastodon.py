@@ -1,14 +1,24 @@
 """Mastodon's connector: the contract, who the server is, what is found again, and a real server."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+import requests
 
-from connectors.base import Post, RejectedError, Repeat, TemporaryError, UncertainError, length
+from connectors.base import (
+    LeaseLostError,
+    Post,
+    RejectedError,
+    Repeat,
+    TemporaryError,
+    UnauthorizedError,
+    UncertainError,
+    length,
+)
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Fault, Platform, Route
 from connectors.mastodon import Mastodon
 from tests.connectors.conftest import picture
@@ -418,3 +428,151 @@ def test_a_post_carries_the_pictures_that_were_checked_not_more_than_the_server_
     with pytest.raises(RejectedError, match="alt text"):
         mastodon.publish(Post("look", media=(too_long,)), ContractAttempt())
     assert platform.asked == []
+
+
+# ---- a real server, which ignores keys, pages and deletions (snac2) ---------------------------
+
+
+@pytest.fixture
+def on_snac(snac_server: Any) -> Iterator[Mastodon]:
+    """Give a connector to a real server."""
+    settings = Mastodon.Settings.model_validate({"server": snac_server.url, "token": snac_server.token})
+    connector = Mastodon(settings, {}, 20.0)
+    yield connector
+    connector.close()
+
+
+def told(server: Any, id: str) -> dict[str, Any]:
+    """Read a status from the server itself."""
+    found: dict[str, Any] = server.get(f"/api/v1/statuses/{id}")
+    return found
+
+
+def with_text(server: Any, text: str) -> list[str]:
+    """Return the ids of all statuses with this text, read from the server itself."""
+    return [each["id"] for each in server.statuses() if each.get("text") == text]
+
+
+@pytest.mark.servers
+def test_a_server_that_is_not_mastodon_is_found_out(snac_server: Any, on_snac: Mastodon) -> None:
+    assert on_snac.whoami() == f"@{snac_server.user}@{snac_server.url.removeprefix('http://')}"
+    limits = on_snac.limits()
+    assert limits.repeat is Repeat.LISTING
+    assert (limits.text_limit, limits.link_cost, limits.media_limit) == (100_000, 32, 4)
+
+
+@pytest.mark.servers
+def test_a_text_is_read_back_from_the_server_as_it_was_sent(snac_server: Any, on_snac: Mastodon) -> None:
+    done = on_snac.publish(Post("Héllo castle 👨‍👩‍👧‍👧 <3 & more", language="en"), ContractAttempt())
+    back = told(snac_server, done.id)
+    assert back["text"] == "Héllo castle 👨‍👩‍👧‍👧 <3 & more"
+    assert back["visibility"] == "public"
+    assert back["url"] == done.url
+    assert done.at is not None
+    assert abs(done.at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.servers
+def test_a_picture_is_read_back_with_its_alt_text_and_all_its_bytes(
+    snac_server: Any, on_snac: Mastodon
+) -> None:
+    card = picture("PNG", (80, 60), "maroon")
+    post, attempt = Post("a picture of a castle", media=(card, picture("JPEG"))), ContractAttempt()
+    back = told(snac_server, on_snac.publish(post, attempt).id)
+    assert [each["description"] for each in back["media_attachments"]] == ["a maroon card", "a teal card"]
+    assert requests.get(back["media_attachments"][0]["url"], timeout=10).content == card.data
+    assert on_snac.find(post, attempt) is not None
+
+
+@pytest.mark.servers
+def test_a_link_and_a_hashtag_are_read_back_as_such(snac_server: Any, on_snac: Mastodon) -> None:
+    link = "https://brand.example/r/abc123?x=1&y=2"
+    post, attempt = Post(f"Build it: {link} #castle", link=link), ContractAttempt()
+    back = told(snac_server, on_snac.publish(post, attempt).id)
+    assert [tag["name"] for tag in back["tags"]] == ["castle"]
+    assert f'href="{link}"' in back["content"]
+    found = on_snac.find(post, attempt)
+    assert found is not None
+    assert found.id == back["id"]
+
+
+@pytest.mark.servers
+def test_a_post_whose_answer_was_lost_is_found_and_is_there_once(snac_server: Any, on_snac: Mastodon) -> None:
+    text = "the answer to this one is lost: *stars*, `code`, _lines_\n\nand a second paragraph"
+    attempt = ContractAttempt()
+    accepted = on_snac.http.accepted
+    with pytest.MonkeyPatch.context() as patch:
+
+        def lose(response: requests.Response, shape: Any) -> Any:
+            accepted(response, shape)
+            raise UncertainError("the answer is lost")
+
+        patch.setattr(on_snac.http, "accepted", lose)
+        with pytest.raises(UncertainError):
+            on_snac.publish(Post(text), attempt)
+    found = on_snac.find(Post(text), attempt)
+    assert found is not None
+    assert with_text(snac_server, text) == [found.id]
+
+
+@pytest.mark.servers
+def test_a_post_that_did_not_get_through_is_surely_not_there_and_is_sent(
+    snac_server: Any, on_snac: Mastodon
+) -> None:
+    text, attempt = "this one did not get through", ContractAttempt()
+    attempt.lease_lost = True
+    with pytest.raises(LeaseLostError):
+        on_snac.publish(Post(text), attempt)
+    assert "before" in attempt.kept
+    assert on_snac.find(Post(text), attempt) is None
+    done = on_snac.publish(Post(text), attempt.again())
+    assert with_text(snac_server, text) == [done.id]
+
+
+@pytest.mark.servers
+def test_many_posts_before_it_do_not_make_a_look_uncertain(snac_server: Any) -> None:
+    login = snac_server.add_user("busy")
+    settings = Mastodon.Settings.model_validate({"server": snac_server.url, "token": login.token})
+    connector = Mastodon(settings, {}, 20.0)
+    for number in range(45):
+        connector.publish(Post(f"busy {number}"), ContractAttempt())
+    attempt = ContractAttempt()
+    connector.publish(Post("the last one"), attempt)
+    assert connector.find(Post("the last one"), attempt) is not None
+    assert connector.find(Post("not there"), attempt) is None
+    connector.close()
+
+
+@pytest.mark.servers
+def test_a_token_that_the_server_does_not_know_is_said_to_be_so(snac_server: Any) -> None:
+    settings = Mastodon.Settings.model_validate({"server": snac_server.url, "token": "junk"})
+    connector = Mastodon(settings, {"account": snac_server.login.account_id}, 20.0)
+    with pytest.raises(UnauthorizedError):
+        connector.whoami()
+    with pytest.raises(UnauthorizedError):
+        connector.publish(Post("hello"), ContractAttempt())
+    with pytest.raises(UnauthorizedError):
+        connector.publish(Post("hello", media=(picture(),)), ContractAttempt())
+    connector.close()
+
+
+@pytest.mark.servers
+def test_what_the_server_counts_is_read_and_what_it_does_not_is_not_reported(on_snac: Mastodon) -> None:
+    done = on_snac.publish(Post("count me"), ContractAttempt())
+    values = {reading.metric: reading.value for reading in on_snac.read([done.id])}
+    assert values == {"replies_count": 0, "reblogs_count": 0, "favourites_count": 0, "quotes_count": None}
+
+
+@pytest.mark.servers
+def test_a_server_that_does_not_know_how_to_delete_says_so(snac_server: Any, on_snac: Mastodon) -> None:
+    done = on_snac.publish(Post("stay"), ContractAttempt())
+    with pytest.raises(RejectedError, match="cannot delete"):
+        on_snac.delete(done.id)
+    assert told(snac_server, done.id)["text"] == "stay"
+
+
+@pytest.mark.servers
+def test_an_answer_stands_below_what_it_answers(snac_server: Any, on_snac: Mastodon) -> None:
+    first = on_snac.publish(Post("first of two"), ContractAttempt())
+    second = on_snac.publish(Post("second of two", reply_to=first.id), ContractAttempt())
+    assert told(snac_server, second.id)["in_reply_to_id"] == first.id
