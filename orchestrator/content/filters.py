@@ -28,7 +28,12 @@ def catalogue() -> dict[str, Callable[..., Any]]:
     found["format"] = _paid(jinja.FILTERS["format"], _look_at_format)
     found["join"] = _paid(jinja.FILTERS["join"], _look_at_join)
     found["replace"] = _paid(jinja.FILTERS["replace"], _look_at_replace)
-    return found | {"money": _paid(_money), "date": _paid(_date), "hashtag": _paid(hashtag)}
+    return found | {
+        "money": _paid(_money),
+        "number": _paid(_number),
+        "date": _paid(_date),
+        "hashtag": _paid(hashtag),
+    }
 
 
 def _paid(filter_: Callable[..., Any], look: Callable[..., None] | None = None) -> Callable[..., Any]:
@@ -76,6 +81,13 @@ def _money(context: Context, amount: object, currency: str = "") -> str:
     """Write an amount in major units as money of the brand's or the named currency."""
     currency = currency or str(context.get("currency") or "")
     return money.show(money.parse(str(amount), currency), currency)
+
+
+@pass_context
+def _number(context: Context, value: float) -> str:
+    """Write a number with its thousands apart: 12,500 in English, 12.500 in German."""
+    marks = "," if str(context.get("language") or "en").startswith("en") else "."
+    return f"{value:,}".translate(str.maketrans(",.", f"{marks}{'.' if marks == ',' else ','}"))
 
 
 # Month names and order of a full date: https://cldr.unicode.org

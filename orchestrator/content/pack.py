@@ -85,6 +85,11 @@ class Pack:
         """Return whose work this is and what was allowed, None where nobody said."""
         return self.file.rights
 
+    def made_for(self, template: str) -> tuple[str, ...]:
+        """Return the channels a template may be used on; of an unknown one, those of the pack."""
+        own = self.templates[template].channels if template in self.templates else ()
+        return own or self.channels
+
     def text(self, template: str, channel: str) -> Source:
         """Choose the channel's own text where there is one."""
         return self.texts.get((template, channel)) or self.texts[(template, "")]

@@ -190,11 +190,15 @@ class _Reader:
         written = loaded.value
         expected = {each.file for each in written.media.values()}
         for name, each in written.templates.items():
-            own = {f"{name}.{channel}{SUFFIX}" for channel in written.channels}
+            own = {f"{name}.{channel}{SUFFIX}" for channel in each.channels or written.channels}
             expected |= own | {f"{name}{SUFFIX}"}
             if f"{name}{SUFFIX}" not in files and not own <= files.keys():
                 message = f"there is no file {name + SUFFIX!r}{suggest(name + SUFFIX, files)}"
                 self._tell(loaded, ("templates", name), message)
+            for i, channel in enumerate(each.channels):
+                if channel not in written.channels:
+                    message = f"the pack is not made for {channel!r}{suggest(channel, written.channels)}"
+                    self._tell(loaded, ("templates", name, "channels", i), message)
             for i, media in enumerate(each.media):
                 if media not in written.media:
                     message = f"there is no media {media!r}{suggest(media, written.media)}"

@@ -37,6 +37,8 @@ def render(pack: Pack, template: str, channel: str, values: Mapping[str, object]
         raise CheckError(pack.problem(("templates",), f"there is no template {template!r}"
                                       f"{suggest(template, pack.templates)}"))  # fmt: skip
     names = _names(values, context)
+    if channel not in pack.made_for(template):
+        raise CheckError(pack.problem(("templates", template), f"is not made for {channel!r}"))
     text = _tidy(pack.text(template, channel).render(names))
     subject = pack.subjects[template].render(names).strip() if template in pack.subjects else ""
     media = tuple(_media(pack, pack.pictures[name], names) for name in pack.templates[template].media)
@@ -89,7 +91,7 @@ def check(pack: Pack, limits: Mapping[str, Capabilities], around: Surroundings) 
     found = [*_rights(pack, around.today), *_words(pack, around), *_channels(pack, limits)]
     for sample, values in _looks(pack, found):
         for template in pack.templates:
-            for channel in pack.channels:
+            for channel in pack.made_for(template):
                 if channel in limits:
                     found += _fit(_Look(pack, template, channel, sample), values, limits[channel], around)
     return sorted(set(found))
@@ -119,7 +121,7 @@ def _channels(pack: Pack, limits: Mapping[str, Capabilities]) -> Iterator[Proble
             yield pack.problem(("channels", i), f"no channel is called {channel!r}{suggest(channel, limits)}")
             continue
         for template in pack.templates if limits[channel].subject else ():
-            if template not in pack.subjects:
+            if template not in pack.subjects and channel in pack.made_for(template):
                 yield pack.problem(("templates", template), f"{channel} needs a subject")
 
 

@@ -116,6 +116,7 @@ class TemplateFile(Document):
 
     media: tuple[str, ...] = ()
     subject: str = ""
+    channels: tuple[str, ...] = ()  # where it is not made for all channels of the pack
 
 
 class PackFile(Document):

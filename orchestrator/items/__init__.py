@@ -1,0 +1,42 @@
+"""Owns campaign, item, revision, approval: applies a diff, approves, rejects, cancels; the statuses."""
+
+from orchestrator.items.applying import Applied, Run, apply, open_campaign, single, standing
+from orchestrator.items.deciding import (
+    approve,
+    approve_campaign,
+    campaign_reference,
+    cancel,
+    reference,
+    reject,
+    reschedule,
+)
+from orchestrator.items.posts import keep_post, post_of
+from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift
+from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
+
+__all__ = [
+    "FOLLOWS",
+    "Applied",
+    "Approval",
+    "Campaign",
+    "Changes",
+    "Item",
+    "MediaFile",
+    "Revision",
+    "Run",
+    "Status",
+    "apply",
+    "approve",
+    "approve_campaign",
+    "campaign_reference",
+    "cancel",
+    "keep_post",
+    "open_campaign",
+    "post_of",
+    "reference",
+    "reject",
+    "reschedule",
+    "shift",
+    "single",
+    "standing",
+]

@@ -1,0 +1,155 @@
+"""What a plan is made from and what it says: plain frozen words between rooms."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from connectors.base import Capabilities, Post
+from orchestrator.audience import Recipient
+from orchestrator.content import Pack
+from orchestrator.playbook import Playbook
+
+# ---- in ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CampaignView:
+    """One run of the playbook; `started_at` is when it was applied first, or now."""
+
+    id: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """A connected login and its real limits."""
+
+    name: str
+    channel: str
+    limits: Capabilities
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An item as it stands: applied before, at this revision."""
+
+    id: str
+    rev: str
+    status: str
+    due_at: datetime
+    play: str = ""
+    account: str = ""
+    channel: str = ""
+    person_id: str = ""
+    body: str = ""  # canonical JSON of its post
+    terms: str = ""  # goal, tiers, late, expiry: what may change without new approval
+    approved: bool = False  # a colleague approved this very revision
+    moved: bool = False  # a colleague chose its time
+    withdrawn: bool = False  # cancelled because the plan no longer had it; comes back when it has
+    rejected: bool = False  # cancelled because its approval was refused; comes back when it is changed
+
+
+@dataclass(frozen=True)
+class PlanInput:
+    """Everything a plan depends on; the same input gives the same plan.
+
+    `contacts` of a recipient are the moments of messages outside this campaign; `held` are person ids.
+    """
+
+    playbook: Playbook
+    packs: Mapping[str, Pack]
+    campaign: CampaignView
+    recipients: tuple[Recipient, ...]
+    held: frozenset[str]
+    accounts: tuple[AccountView, ...]
+    standing: tuple[Standing, ...]
+    brand_name: str
+    zone: ZoneInfo
+    public_url: str
+    link_key: bytes = field(repr=False)
+    unsubscribe_url: Callable[[str], str]
+    now: datetime
+    language: str = ""
+    currency: str = ""
+
+
+# ---- out --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LinkPlan:
+    """A tracked link that is written down when the plan is applied."""
+
+    code: str
+    target: str
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    """One message by one account (or to one person) at one time."""
+
+    id: str
+    rev: str
+    campaign_id: str
+    play: str
+    account: str
+    channel: str
+    person_id: str
+    tiers: tuple[int, ...]
+    goal: str
+    due_at: datetime
+    expires_at: datetime | None
+    late: str
+    post: Post
+    link: LinkPlan | None
+    status_on_apply: str  # planned or queued
+
+    @property
+    def terms(self) -> str:
+        """Return what may change without a new revision, as one text to compare."""
+        return self.spell_terms(self.goal, self.tiers, self.late, self.expires_at)
+
+    @staticmethod
+    def spell_terms(goal: str, tiers: tuple[int, ...], late: str, expires_at: datetime | None) -> str:
+        """Write terms as one text, so that two of them can be compared."""
+        return json.dumps([goal, list(tiers), late, expires_at.isoformat() if expires_at else None])
+
+
+@dataclass(frozen=True)
+class Change:
+    """An item that stands and is to become another; `what` names what differs."""
+
+    item: PlannedItem
+    before: Standing
+    what: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many messages of a play are not planned, and why."""
+
+    reason: str
+    count: int
+    play: str = ""
+
+
+# ---- what is said, as one text ----------------------------------------------------------------
+
+
+_WORDS = ("text", "subject", "language", "link", "to", "reply_to", "unsubscribe")
+
+
+def body(post: Post) -> str:
+    """Write a post as canonical JSON; pictures stand in it by their digest."""
+    words = {name: getattr(post, name) for name in _WORDS}
+    words["media"] = [{"sha256": m.sha256, "name": m.name, "type": m.type, "alt": m.alt} for m in post.media]
+    return json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def revision(body: str, due_at: datetime, account: str, channel: str) -> str:
+    """Derive the 8 hex digits that stand for exactly this content at this time by this account."""
+    told = json.dumps([body, due_at.isoformat(), account, channel])
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
