@@ -1,0 +1,5 @@
+"""Times at which there is something to do -> the outbox and its neighbours are set to work."""
+
+from orchestrator.dispatch.clock import Clock, Tick
+
+__all__ = ["Clock", "Tick"]

@@ -1,0 +1,23 @@
+"""Approved items -> posts that leave exactly once, or a person is asked."""
+
+from orchestrator.outbox.decide import Decision
+from orchestrator.outbox.ends import trace
+from orchestrator.outbox.means import Ports
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+from orchestrator.outbox.waiting import Waiting, Waits
+from orchestrator.outbox.worker import PATIENCE, Outbox, Outcome
+
+__all__ = [
+    "PATIENCE",
+    "AttemptRow",
+    "Decision",
+    "Lease",
+    "Outbox",
+    "Outcome",
+    "Ports",
+    "Settled",
+    "State",
+    "Waiting",
+    "Waits",
+    "trace",
+]

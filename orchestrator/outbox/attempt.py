@@ -1,0 +1,83 @@
+"""A claim -> the attempt a connector is handed: what it keeps and when the bytes leave is durable."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlmodel import Session
+
+from connectors.base import LeaseLostError
+from orchestrator import db
+from orchestrator.outbox.claim import Claim
+from orchestrator.outbox.means import Means
+from orchestrator.outbox.tables import AttemptRow, Lease, State
+
+
+class LiveAttempt:
+    """One try under way (the protocol `connectors.base.Attempt`), bound to the lease of its claim."""
+
+    def __init__(self, means: Means, claim: Claim, started_at: datetime | None = None) -> None:
+        """`started_at` is that of the first try with an open end, where a look has to reach back that far."""
+        self._means, self._claim = means, claim
+        self._started_at = started_at or claim.started_at
+        self._deadline = claim.deadline
+        self._kept = dict(claim.kept)
+        self.left = False
+
+    @property
+    def key(self) -> str:
+        """The same for every try at one revision of an item."""
+        return self._claim.key
+
+    @property
+    def number(self) -> int:
+        """Which try this is, from 1."""
+        return self._claim.number
+
+    @property
+    def started_at(self) -> datetime:
+        """No bytes left before this moment."""
+        return self._started_at
+
+    @property
+    def deadline(self) -> datetime:
+        """Until it left: when it must have. From then on: when the request must have ended."""
+        return self._deadline
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """What this and earlier tries kept."""
+        return dict(self._kept)
+
+    def keep(self, name: str, value: str) -> str:
+        """Store what makes a further try safe; it is durable when this returns."""
+        with db.writing(self._means.engine) as session:
+            row, _ = ours(session, self._claim)
+            kept = {**json.loads(row.kept), name: value}
+            row.kept = json.dumps(kept, sort_keys=True)
+        self._kept = kept
+        return value
+
+    def leave(self) -> None:
+        """Record that the bytes leave now; raise `LeaseLostError` where they no longer may."""
+        means = self._means
+        with db.writing(means.engine) as session:
+            row, lease = ours(session, self._claim)
+            now = means.now()  # read under the write lock: waiting for the lock must not stretch the lease
+            if lease.expires_at <= now:
+                raise LeaseLostError("its lease had lapsed before it left")
+            if row.state != State.PREPARED:
+                raise LeaseLostError("a try sends once, and a look never")
+            if row.repeat_until is not None and row.repeat_until <= now:
+                raise LeaseLostError("the platform may have forgotten the key by now")
+            row.state, row.left_at, row.deadline = State.SENDING, now, now + means.rules.request
+            lease.expires_at = row.deadline + means.margin
+        self._deadline, self.left = row.deadline, True
+
+
+def ours(session: Session, claim: Claim) -> tuple[AttemptRow, Lease]:
+    """Return a claim's try and lease, locked; raise `LeaseLostError` where somebody else has the item."""
+    lease = session.get(Lease, claim.item_id, with_for_update=True)
+    if lease is None or lease.token != claim.token:
+        raise LeaseLostError("its lease was taken away")
+    return session.get_one(AttemptRow, claim.attempt_id), lease

@@ -1,0 +1,203 @@
+"""Tries with an unknown end -> what a look tells: public, surely not there, or a person decides."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+
+from sqlmodel import Session, col, func, select
+
+from connectors.base import (
+    Capabilities,
+    Connector,
+    LeaseLostError,
+    Published,
+    RejectedError,
+    Repeat,
+    TemporaryError,
+    UnauthorizedError,
+    UncertainError,
+)
+from orchestrator import db, items
+from orchestrator.accounts import CONNECTED, Account
+from orchestrator.errors import OutsideError
+from orchestrator.items import Changes, Item, Status
+from orchestrator.outbox import ends
+from orchestrator.outbox.attempt import LiveAttempt, ours
+from orchestrator.outbox.claim import Claim, Repeating, lease, take
+from orchestrator.outbox.means import Means
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+
+_log = logging.getLogger(__name__)
+LOOK = "look"
+_REPEATS = 12  # a key is tried so often before a person is asked
+_FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The sole right to look for one item: its claim, and when bytes may have been on their way."""
+
+    claim: Claim
+    first_left: datetime
+    last_deadline: datetime
+    looks: int
+
+
+class Answer(Enum):
+    """What a look told."""
+
+    PUBLISHED = auto()
+    NOT_THERE = auto()
+    REPEAT = auto()
+    LATER = auto()
+    REFUSED = auto()
+    ASK = auto()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look told, with what goes with it: the post, the next look, the end of a key, the reason."""
+
+    answer: Answer
+    reason: str = ""
+    published: Published | None = None
+    at: datetime | None = None
+
+
+def due(means: Means, now: datetime, limit: int) -> tuple[Search, ...]:
+    """Lease up to `limit` uncertain items that can be looked for at `now`."""
+    healthy = select(Account.name).where(Account.status == CONNECTED)
+    free = col(AttemptRow.item_id).not_in(select(Lease.item_id))
+    query = (
+        select(AttemptRow)
+        .where(col(AttemptRow.look_at) <= now, AttemptRow.settled == Settled.OPEN, free)
+        .where(col(AttemptRow.account).in_(healthy))
+        .order_by(col(AttemptRow.look_at), col(AttemptRow.item_id))
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=AttemptRow)
+    )
+    with db.writing(means.engine) as session:
+        return tuple(_search(means, session, row) for row in session.exec(query).all())
+
+
+def _search(means: Means, session: Session, row: AttemptRow) -> Search:
+    expires_at = means.now() + means.rules.lease
+    # Moving the time on keeps other processes away even where they read before our lease was written.
+    row.look_at, row.looks = expires_at, row.looks + 1
+    # Without a proof that nothing left, a try counts as one that did, from its start to its deadline.
+    maybe_public = col(AttemptRow.look_at).is_not(None) | (col(AttemptRow.settled) == Settled.REPEATED)
+    first, last = session.exec(
+        select(func.min(AttemptRow.started_at), func.max(AttemptRow.deadline)).where(
+            AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev, maybe_public
+        )
+    ).one()
+    return Search(lease(means, session, row, expires_at), first, last, row.looks)
+
+
+def look(means: Means, search: Search) -> Claim | None:
+    """Look for one item and keep what was found; return the right to send it again where its key allows."""
+    finding = _look(means, search)
+    with db.writing(means.engine) as session:
+        try:
+            row, held = ours(session, search.claim)
+        except LeaseLostError:
+            return None  # slower than our lease: whoever has the item now looks as well
+        session.delete(held)
+        session.flush()
+        return _keep(means, session, row, finding)
+
+
+# ---- asking the platform ----------------------------------------------------------------------
+
+
+def _look(means: Means, search: Search) -> Finding:
+    now, claim = means.now(), search.claim
+    try:
+        connector = means.accounts.open(claim.account)
+        limits = connector.limits()
+        if limits.repeat is Repeat.NOTHING:
+            return Finding(Answer.ASK, "this platform has no way to look")
+        return _find(means, search, connector, limits)
+    except UnauthorizedError as error:
+        return Finding(Answer.REFUSED, str(error), at=now)
+    except OutsideError:
+        raise  # trouble of ours: the lease lapses, and somebody looks again
+    except Exception as error:  # a look must end in an answer, or the item would be forgotten
+        wait = error.retry_after if isinstance(error, TemporaryError) else None
+        if not isinstance(error, TemporaryError):
+            _log.warning(
+                "a look for item %s on %s failed: %s", claim.item_id, claim.account, ends.trace(error)
+            )
+        return Finding(Answer.LATER, at=now + ends.pause(claim.item_id, search.looks, wait))
+
+
+def _find(means: Means, search: Search, connector: Connector, limits: Capabilities) -> Finding:
+    began, claim = means.now(), search.claim
+    with db.reading(means.engine) as session:
+        post = items.post_of(session, claim.item_id, claim.rev)
+    try:
+        found = connector.find(post, LiveAttempt(means, claim, search.first_left))
+    except (UncertainError, RejectedError) as error:
+        return _repeat(means, search, limits) or Finding(Answer.ASK, str(error))
+    if found is not None:
+        return Finding(Answer.PUBLISHED, published=found)
+    # Until then the lost request may still be at work, or done and not yet listed.
+    sure_from = search.last_deadline + limits.lag
+    if began >= sure_from:
+        return Finding(Answer.NOT_THERE)
+    return _repeat(means, search, limits) or Finding(Answer.LATER, at=sure_from)
+
+
+def _repeat(means: Means, search: Search, limits: Capabilities) -> Finding | None:
+    """Say until when the same request is safe under its key; None where it is not."""
+    if limits.repeat is not Repeat.KEY or search.looks > _REPEATS:
+        return None
+    now, valid = means.now(), limits.repeat_valid
+    until = _FOR_EVER if valid is None else search.first_left + valid - means.rules.request
+    # Two requests under one key at the same time are not safe, so the lost one must have ended.
+    if now < search.last_deadline < until:
+        return Finding(Answer.LATER, at=search.last_deadline)
+    return Finding(Answer.REPEAT, at=until) if now < until else None
+
+
+# ---- keeping the answer -----------------------------------------------------------------------
+
+
+def _keep(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:
+    now = means.now()
+    row.look_at = finding.at if finding.answer in (Answer.LATER, Answer.REFUSED) else None
+    if finding.published is not None:
+        row.state = State.ACCEPTED
+        _settle(session, row, Settled.PUBLISHED, ends.published(finding.published, now), now)
+    elif finding.answer is Answer.NOT_THERE:
+        again_at = now + ends.pause(row.item_id, row.looks, None)
+        _settle(session, row, Settled.NOT_THERE, Changes(reason="", not_before=again_at), now)
+        means.ports.wake(session, [row.item_id], again_at)
+    elif finding.answer is Answer.REPEAT:
+        return _send_again(means, session, row, finding)
+    elif finding.answer is Answer.REFUSED:
+        means.accounts.unauthorized(session, row.account, finding.reason, now, since=row.started_at)
+    elif finding.answer is Answer.ASK:
+        row.error = f"{row.error}; {finding.reason}" if row.error else finding.reason
+    return None
+
+
+def _settle(session: Session, row: AttemptRow, how: Settled, changes: Changes, now: datetime) -> None:
+    ends.settle(row, how, LOOK, now)
+    to = Status.PUBLISHED if how is Settled.PUBLISHED else Status.QUEUED
+    items.shift(session, row.item_id, Status.UNCERTAIN, to, changes, now)
+
+
+def _send_again(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:
+    item, now = session.get_one(Item, row.item_id), means.now()
+    why_not = means.ports.may_contact(session, item) if item.person_id else ""
+    if why_not:
+        row.error = f"{row.error}; it is not sent again: {why_not}"
+        return None
+    if not items.shift(session, item.id, Status.UNCERTAIN, Status.QUEUED, None, now):
+        return None  # a person decided meanwhile
+    items.shift(session, item.id, Status.QUEUED, Status.SENDING, None, now)
+    ends.settle(row, Settled.REPEATED, LOOK, now)
+    session.flush()
+    return take(means, session, item, Repeating(finding.at or now, row.looks))

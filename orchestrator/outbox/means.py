@@ -1,0 +1,61 @@
+"""What the outbox works with: the database, the logins, the rules, and what other rooms lend it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from connectors.base import BouncedError
+from orchestrator.accounts import Accounts
+from orchestrator.brand import OutboxRules
+from orchestrator.db import utcnow
+from orchestrator.items import Item
+
+MayContact = Callable[[Session, Item], str]
+Bounced = Callable[[Session, Item, BouncedError], None]
+Wake = Callable[[Session, Sequence[str], datetime], None]
+
+
+def _no_record(_session: Session, _item: Item, _error: BouncedError) -> None:
+    """Keep nothing: this outbox sends to no person."""
+
+
+def _no_driver(_session: Session, _item_ids: Sequence[str], _at: datetime) -> None:
+    """Wake nobody: whoever drives this outbox looks by itself."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What other rooms lend the outbox; `may_contact` answers "" or why a person is not written to.
+
+    `clock` tells the time and `pause` lets seconds go by, so that tests need not wait.
+    """
+
+    may_contact: MayContact
+    bounced: Bounced = _no_record
+    wake: Wake = _no_driver
+    clock: Callable[[], datetime] = utcnow
+    pause: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Means:
+    """Everything a step of the outbox needs besides its session; `worker` names who holds a lease."""
+
+    engine: Engine
+    accounts: Accounts
+    rules: OutboxRules
+    worker: str
+    ports: Ports
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return self.ports.clock()
+
+    @property
+    def margin(self) -> timedelta:
+        """How long a lease outlives the deadline of its request; above 0, the brand's rules see to it."""
+        return self.rules.lease - self.rules.request

@@ -1,0 +1,85 @@
+"""Leases that lapsed -> uncertain items; and logins that are back -> their held items queued again."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, select
+
+from orchestrator import db, items
+from orchestrator.accounts import CONNECTED, Account
+from orchestrator.items import Changes, Item, Status
+from orchestrator.outbox.ends import settle
+from orchestrator.outbox.means import Means
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+
+_GONE = "its worker ended without an answer"
+_MANY = 50  # so many tries that never ended point at the item, not at the workers
+_BATCH = 200
+
+
+def lapse(means: Means, now: datetime) -> int:
+    """Take away the leases that lapsed by `now`; return how many.
+
+    Their items become uncertain. A try that never left is settled at once, without asking the platform:
+    `leave` is durable before the first byte goes, so the row itself shows that nothing did.
+    """
+    lapsed = select(Lease).where(Lease.expires_at <= now).limit(_BATCH).with_for_update(skip_locked=True)
+    with db.writing(means.engine) as session:
+        leases = session.exec(lapsed).all()
+        for lease in leases:
+            row = session.get_one(AttemptRow, lease.attempt_id)
+            session.delete(lease)
+            if row.state in (State.PREPARED, State.SENDING):
+                _lapsed(means, session, row)
+    return len(leases)
+
+
+def _lapsed(means: Means, session: Session, row: AttemptRow) -> None:
+    now, never_left = means.now(), row.state == State.PREPARED
+    row.state, row.ended_at, row.error, row.look_at = State.UNCERTAIN, now, _GONE, now
+    items.shift(session, row.item_id, Status.SENDING, Status.UNCERTAIN, Changes(reason=_GONE), now)
+    # A repeat that never left says nothing about the try before it, which may be public: that needs a look.
+    if never_left and row.repeat_until is None:
+        row.look_at = None
+        settle(row, Settled.NEVER_LEFT, "record", now)
+        _back(session, row, now)
+        means.ports.wake(session, [row.item_id], now)
+
+
+def _back(session: Session, row: AttemptRow, now: datetime) -> None:
+    if row.number < _MANY:
+        items.shift(session, row.item_id, Status.UNCERTAIN, Status.QUEUED, Changes(reason=""), now)
+        return
+    reason = f"{row.number} tries ended without an answer; look at the log of the workers"
+    items.shift(session, row.item_id, Status.UNCERTAIN, Status.FAILED, Changes(reason=reason), now)
+
+
+def release(session: Session, account: str, now: datetime) -> int:
+    """Queue again what is held because an account was refused, now that it is connected; return how many."""
+    rows = session.exec(select(AttemptRow).where(_refused(), AttemptRow.account == account)).all()
+    for row in rows:
+        settle(row, Settled.RELEASED, "account connected again", now)
+    changes = Changes(reason="")
+    return sum(items.shift(session, row.item_id, Status.HELD, Status.QUEUED, changes, now) for row in rows)
+
+
+def release_all(means: Means) -> int:
+    """Release what is held for every account that is connected: a release that was missed is made up for."""
+    healthy = select(Account.name).where(Account.status == CONNECTED)
+    with db.reading(means.engine) as session:
+        refused = select(AttemptRow.account).where(_refused(), col(AttemptRow.account).in_(healthy))
+        names = session.exec(refused.distinct()).all()
+    if not names:
+        return 0
+    with db.writing(means.engine) as session:
+        return sum(release(session, name, means.now()) for name in names)
+
+
+def _refused() -> ColumnElement[bool]:
+    """Match tries whose item is held for its account's sake, not for another reason."""
+    held = select(Item.id).where(col(Item.status) == Status.HELD)
+    return (
+        (col(AttemptRow.state) == State.UNAUTHORIZED)
+        & (col(AttemptRow.settled) == Settled.OPEN)
+        & col(AttemptRow.item_id).in_(held)
+    )

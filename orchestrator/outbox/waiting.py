@@ -1,0 +1,150 @@
+"""What stands in the outbox -> what waits for a person, and when there is something to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case
+from sqlmodel import Session, col, func, select
+
+from orchestrator import items
+from orchestrator.accounts import CONNECTED, Account
+from orchestrator.items import Item, Status
+from orchestrator.outbox.claim import claimable
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled
+
+_FOR_A_PERSON = (Status.HELD, Status.UNCERTAIN, Status.FAILED)
+_POLL = timedelta(seconds=0.5)  # another process may end its try long before its lease lapses
+
+
+@dataclass(frozen=True)
+class Waits:
+    """One item that waits for a person: where to look for it, what it says, and why it waits.
+
+    `look_at` is when the outbox itself looks again; None: only a person can tell.
+    """
+
+    item_id: str
+    rev: str
+    status: Status
+    account: str
+    channel: str
+    handle: str
+    reason: str
+    text: str
+    look_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Everything that waits for a person; nothing of it is lost."""
+
+    items: tuple[Waits, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def waiting(session: Session, now: datetime) -> Waiting:
+    """Name what waits for a person: held, uncertain, failed, and due on an account that is not connected."""
+    stuck = (col(Item.status) == Status.QUEUED) & (col(Item.due_at) <= now) & ~claimable()
+    found = session.exec(
+        select(Item)
+        .where(col(Item.status).in_(_FOR_A_PERSON) | stuck)
+        .order_by(col(Item.due_at), col(Item.id))
+    )
+    return Waiting(tuple(_waits(session, item) for item in found.all()))
+
+
+def last_attempt(session: Session, item_id: str) -> AttemptRow | None:
+    """Return an item's latest try."""
+    tries = select(AttemptRow).where(AttemptRow.item_id == item_id)
+    return session.exec(tries.order_by(col(AttemptRow.number).desc()).limit(1)).first()
+
+
+def _waits(session: Session, item: Item) -> Waits:
+    account, last = session.get(Account, item.account), last_attempt(session, item.id)
+    return Waits(
+        item_id=item.id,
+        rev=item.rev,
+        status=Status(item.status),
+        account=item.account,
+        channel=item.channel,
+        handle=account.handle if account else "",
+        reason=_reason(item, account, last),
+        text=items.post_of(session, item.id, item.rev).text,
+        look_at=last.look_at if last and item.status == Status.UNCERTAIN else None,
+    )
+
+
+def _reason(item: Item, account: Account | None, last: AttemptRow | None) -> str:
+    if item.status == Status.UNCERTAIN and last is not None:
+        return last.error  # what the last look said is kept with the try
+    if item.status != Status.QUEUED:
+        return item.reason
+    if account is None:
+        return f"account {item.account!r} is not connected"
+    return f"account {item.account!r} must be connected again: {account.reason}"
+
+
+# ---- when there is something to do next -------------------------------------------------------
+
+
+def next_due(session: Session) -> datetime | None:
+    """Return when the next item can be claimed; None when nothing is queued on a connected account."""
+    fresh = session.exec(
+        select(Item.due_at)
+        .where(claimable(), col(Item.not_before).is_(None))
+        .order_by(col(Item.due_at))
+        .limit(1)
+    ).first()
+    return _first(fresh, _next_again(session))
+
+
+def _next_again(session: Session) -> datetime | None:
+    """Return when the next item that is sent again, or was put off, can be claimed."""
+    due_at, not_before = col(Item.due_at), col(Item.not_before)
+    ready = case((due_at > not_before, due_at), else_=not_before)
+    query = select(func.min(ready)).where(claimable(), not_before.is_not(None))
+    first: datetime | None = session.exec(query).one()
+    return first
+
+
+def next_look(session: Session) -> datetime | None:
+    """Return when the next lease lapses or the next look is due; None when nothing is under way."""
+    lapses = session.exec(select(func.min(Lease.expires_at))).one()
+    return _first(lapses, _next_search(session))
+
+
+def _next_search(session: Session) -> datetime | None:
+    healthy = select(Account.name).where(Account.status == CONNECTED)
+    query = select(func.min(AttemptRow.look_at)).where(
+        col(AttemptRow.look_at).is_not(None),
+        AttemptRow.settled == Settled.OPEN,
+        col(AttemptRow.account).in_(healthy),
+        col(AttemptRow.item_id).not_in(select(Lease.item_id)),
+    )
+    return session.exec(query).one()
+
+
+def until_idle(session: Session, now: datetime, patience: timedelta) -> datetime | None:
+    """Return when to go on until nothing is due and no lease lives; None: idle.
+
+    Items of the future are not waited for; a try that comes again, or a look, is, within `patience`.
+    """
+    leased = session.exec(select(func.min(Lease.expires_at))).one()
+    soon = [
+        (next_due(session), now),
+        (_next_again(session), now + patience),
+        (_next_search(session), now + patience),
+    ]
+    candidates = [at for at, latest in soon if at is not None and at <= latest]
+    if leased:
+        candidates.append(min(leased, now + _POLL))
+    return min(candidates, default=None)
+
+
+def _first(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at is not None), default=None)

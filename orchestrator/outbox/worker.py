@@ -1,0 +1,220 @@
+"""Approved items -> posts, in many threads and processes: each leaves once, or a person is asked."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from orchestrator import db
+from orchestrator.accounts import Accounts
+from orchestrator.brand import OutboxRules
+from orchestrator.errors import OutsideError
+from orchestrator.items import Status
+from orchestrator.outbox import decide, look, recover, waiting
+from orchestrator.outbox.claim import Claimed, claim
+from orchestrator.outbox.deliver import Delivered, deliver
+from orchestrator.outbox.means import Means, Ports
+from orchestrator.outbox.tables import AttemptRow
+from orchestrator.outbox.waiting import Waiting
+
+PATIENCE = timedelta(minutes=2)
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many items went where in one round."""
+
+    published: int = 0
+    queued: int = 0
+    held: int = 0
+    uncertain: int = 0
+    failed: int = 0
+    expired: int = 0
+    cancelled: int = 0
+
+    def __bool__(self) -> bool:
+        return self != Outcome()
+
+
+class Outbox:
+    """Sends what is due, looks for what is uncertain, and names what waits for a person.
+
+    Every method may run in several threads and processes at once: leases in the database decide.
+    """
+
+    def __init__(
+        self, engine: Engine, accounts: Accounts, rules: OutboxRules, worker: str, ports: Ports
+    ) -> None:
+        self._means = Means(engine, accounts, rules, worker, ports)
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._resting = threading.Event()
+
+    def __enter__(self) -> "Outbox":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def rest(self) -> None:
+        """Claim nothing more; what is under way ends as usual."""
+        self._resting.set()
+
+    def close(self) -> None:
+        """Rest, wait for what is under way, then let the threads go."""
+        self.rest()
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+    # ---- sending ------------------------------------------------------------------------------
+
+    def publish_due(self, now: datetime | None = None) -> Outcome:
+        """Send everything that is due at `now` (default: the present), and return where the items went.
+
+        Raises `OutsideError` after all tries ended when disk, database or key did not let us finish; what was
+        under way is then kept, and the next round goes on with it.
+        """
+        round_ = _Round()
+        try:
+            while not self._resting.is_set() and (claimed := self._claim(now, round_)):
+                round_.went.update(claimed.set_aside)
+                round_.start(self._submit(partial(deliver, self._means, each)) for each in claimed.claims)
+                round_.wait_below(self._means.rules.threads)
+        finally:
+            round_.wait_below(1)
+        round_.raise_trouble()
+        return Outcome(**{status.value: count for status, count in round_.went.items()})
+
+    def _claim(self, now: datetime | None, round_: "_Round") -> Claimed:
+        # No more than the threads can start soon: a claim that waits for a thread uses up its lease.
+        rules = self._means.rules
+        room = min(rules.batch, 2 * rules.threads - len(round_.under_way))
+        return claim(self._means, now or self._means.now(), max(room, 1))
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    def recover(self, now: datetime | None = None) -> int:
+        """Take back lapsed leases, release items held for accounts that are back, look for what is uncertain.
+
+        Returns how many leases, items and looks that were. Idempotent.
+        """
+        moment = now or self._means.now()
+        done = recover.release_all(self._means)
+        while lapsed := recover.lapse(self._means, moment):
+            done += lapsed
+        return done + self._look(moment)
+
+    def _look(self, now: datetime) -> int:
+        done, round_, room = 0, _Round(), self._means.rules.threads
+        try:
+            while searches := look.due(self._means, now, room):
+                done += len(searches)
+                round_.start(self._submit(partial(self._look_for, each)) for each in searches)
+                round_.wait_below(1)
+        finally:
+            round_.wait_below(1)
+        round_.raise_trouble()
+        return done
+
+    def _look_for(self, search: look.Search) -> Delivered | None:
+        again = look.look(self._means, search)
+        return deliver(self._means, again) if again else None
+
+    # ---- the whole of it ----------------------------------------------------------------------
+
+    def until_idle(self, patience: timedelta = PATIENCE) -> Waiting:
+        """Go on until nothing is due and no lease lives or lapses; return what waits for a person.
+
+        Tries that come again, and looks, are waited for when they are due within `patience`.
+        """
+        while True:
+            self.recover()
+            self.publish_due()
+            now = self._means.now()
+            with db.reading(self._means.engine) as session:
+                at = waiting.until_idle(session, now, patience)
+                if at is None or self._resting.is_set():
+                    return waiting.waiting(session, now)
+            seconds = (at - now).total_seconds()
+            self._means.ports.pause(min(max(seconds, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+
+    def waiting(self) -> Waiting:
+        """Name what waits for a person."""
+        with db.reading(self._means.engine) as session:
+            return waiting.waiting(session, self._means.now())
+
+    def next_due(self, session: Session) -> datetime | None:
+        """Return when the next item can leave; None when nothing is queued on a connected account."""
+        return waiting.next_due(session)
+
+    def next_look(self, session: Session) -> datetime | None:
+        """Return when the next lease lapses or the next look is due."""
+        return waiting.next_look(session)
+
+    def history(self, session: Session, item_id: str) -> list[AttemptRow]:
+        """List every try at an item, the first one first."""
+        tries = select(AttemptRow).where(AttemptRow.item_id == item_id).order_by(col(AttemptRow.number))
+        return list(session.exec(tries))
+
+    def release(self, session: Session, account: str) -> int:
+        """Queue again what was held because an account was refused; for when it is connected again."""
+        return recover.release(session, account, self._means.now())
+
+    def resolve(self, session: Session, item_id: str, decision: decide.Decision) -> Status:
+        """Keep a person's decision about an uncertain item; return where the item is now."""
+        return decide.resolve(self._means, session, item_id, decision)
+
+    # ---- threads ------------------------------------------------------------------------------
+
+    def _submit(self, work: Callable[[], Delivered | None]) -> "Future[Delivered | None]":
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._means.rules.threads, thread_name_prefix="outbox")
+            return self._pool.submit(work)
+
+
+class _Round:
+    """The tries of one round: those under way, where items went, and the first trouble on the way."""
+
+    def __init__(self) -> None:
+        self.under_way: set[Future[Delivered | None]] = set()
+        self.went: Counter[Status] = Counter()
+        self.troubles: list[Exception] = []
+
+    def start(self, tries: Iterable["Future[Delivered | None]"]) -> None:
+        """Take tries in."""
+        self.under_way.update(tries)
+
+    def wait_below(self, room: int) -> None:
+        """Wait until fewer than `room` are under way."""
+        while len(self.under_way) >= room:
+            done, self.under_way = wait(self.under_way, return_when=FIRST_COMPLETED)
+            for each in done:
+                self._take(each)
+
+    def raise_trouble(self) -> None:
+        """Raise the first trouble there was: a fault of the program before what people can put right."""
+        for trouble in sorted(self.troubles, key=lambda error: isinstance(error, OutsideError)):
+            raise trouble
+
+    def _take(self, done: "Future[Delivered | None]") -> None:
+        error, result = done.exception(), None if done.exception() else done.result()
+        if isinstance(error, Exception):
+            self.troubles.append(error)
+        elif error is not None:
+            raise error
+        elif result is not None:
+            self.went[result.status] += 1
+            self.troubles += [result.trouble] if result.trouble else []
