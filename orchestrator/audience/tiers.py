@@ -131,12 +131,10 @@ def _is_next(session: Session, as_of: date) -> bool:
 
 
 def _since(session: Session, person_id: str, tier: Tier) -> date | None:
-    """Return the day of the run that found a person in the tier they stand in; None where it is another one."""
-    moves = (
-        select(col(TierMove.to_tier), col(TierRun.as_of)).join(TierRun).where(TierMove.person_id == person_id)
-    )
-    mine = moves.where(TierMove.person_id == person_id)
-    last = session.exec(mine.order_by(col(TierMove.id).desc()).limit(1)).first()
+    """Return the day of the run that found a person in a tier; None where they stand in another one."""
+    moves = select(col(TierMove.to_tier), col(TierRun.as_of)).join(TierRun)
+    mine = moves.where(TierMove.person_id == person_id).order_by(col(TierMove.id).desc())
+    last = session.exec(mine.limit(1)).first()
     return last[1] if last and last[0] == tier else None
 
 
