@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 
@@ -56,7 +56,7 @@ class Platform:
         self.routes: dict[str, Route] = dict(routes)
         self.asked: list[Asked] = []
         self.over = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"platform": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -80,45 +80,43 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: that a caller hangs up is part of the tests."""
 
 
-def _handler(platform: Platform) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    platform: ClassVar[Platform]
 
-        def parse_request(self) -> bool:
-            understood = super().parse_request()
-            if understood:
-                setattr(self, f"do_{self.command}", self.respond)
-            return understood
+    def parse_request(self) -> bool:
+        understood = super().parse_request()
+        if understood:
+            setattr(self, f"do_{self.command}", self.respond)
+        return understood
 
-        def respond(self) -> None:
-            address = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = Asked(self.command, address.path, address.query, dict(self.headers), body)
-            platform.asked.append(asked)
-            route = platform.routes.get(asked.name, Answer({"error": "NotFound"}, 404))
-            answer = route(asked) if callable(route) else route
-            if answer.fault is Fault.SILENCE:
-                platform.over.wait()
-            if answer.fault in (Fault.SILENCE, Fault.RESET):
-                _reset(self.connection)
-                self.close_connection = True
-                return
-            self.write(answer, _bytes(answer.body))
+    def respond(self) -> None:
+        address = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = Asked(self.command, address.path, address.query, dict(self.headers), body)
+        self.platform.asked.append(asked)
+        route = self.platform.routes.get(asked.name, Answer({"error": "NotFound"}, 404))
+        answer = route(asked) if callable(route) else route
+        if answer.fault is Fault.SILENCE:
+            self.platform.over.wait()
+        if answer.fault in (Fault.SILENCE, Fault.RESET):
+            _reset(self.connection)
+            self.close_connection = True
+            return
+        self.write(answer, _bytes(answer.body))
 
-        def write(self, answer: Answer, body: bytes) -> None:
-            half = answer.fault is Fault.HALF
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body) + (10 if half else 0)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.close_connection = self.close_connection or half
+    def write(self, answer: Answer, body: bytes) -> None:
+        half = answer.fault is Fault.HALF
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) + (10 if half else 0)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = self.close_connection or half
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Write nothing."""
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:
+        """Write nothing."""
 
 
 def _reset(connection: socket.socket) -> None:
