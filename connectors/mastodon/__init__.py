@@ -3,6 +3,7 @@
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,8 +96,7 @@ class Mastodon(Connector):
         except RejectedError as error:  # 403: scope; 422: a token of no user (docs), or a junk one (snac2)
             raise UnauthorizedError(str(error)) from error
         self.memory["account"] = account.id
-        host = urlsplit(account.url).netloc or self.http.host
-        return f"@{account.acct}" if "@" in account.acct else f"@{account.acct}@{host}"
+        return f"@{account.acct.partition('@')[0]}@{urlsplit(account.url).netloc or self.http.host}"
 
     # ---- limits -------------------------------------------------------------------------------
 
@@ -154,8 +154,8 @@ class Mastodon(Connector):
             body["language"] = post.language
         if post.reply_to:
             body["in_reply_to_id"] = post.reply_to
-        key = {"Idempotency-Key": attempt.key}
-        response = self.http.commit(attempt, "POST", "/api/v1/statuses", json=body, headers=key)
+        headers = {"Idempotency-Key": attempt.key}
+        response = self.http.commit(attempt, "POST", "/api/v1/statuses", json=body, headers=headers)
         return _published(self.http.accepted(response, Status))
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
@@ -164,13 +164,10 @@ class Mastodon(Connector):
         return _published(alike[-1]) if alike else None
 
     def _since(self, attempt: Attempt) -> Iterator[Status]:
-        """Yield our statuses, newest first, back to the one that was newest before anything left."""
+        """Return our statuses, newest first, back to the one that was newest before anything left."""
         kept = attempt.kept.get("before")
         before = Kept.model_validate_json(kept) if kept else Kept(id="", at=attempt.started_at - _SKEW)
-        for status in self._own():
-            if status.id == before.id or status.created_at < before.at:
-                return
-            yield status
+        return takewhile(lambda each: each.id != before.id and each.created_at >= before.at, self._own())
 
     def _own(self) -> Iterator[Status]:
         seen: set[str] = set()

@@ -275,9 +275,7 @@ def test_an_answer_that_ends_early_without_saying_how_long_it_is_cannot_be_read(
 
     with closing(Line(half)) as line:
         http = Http(line.url)
-        response = http.commit(
-            ContractAttempt(), "POST", "/things"
-        )  # no body: all of it is read before the end
+        response = http.commit(ContractAttempt(), "POST", "/things")  # no body: one read hears it all
         with pytest.raises(UncertainError):
             http.accepted(response, Thing)
 
