@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from orchestrator.value.figures import NOT_ENOUGH, NOT_REPORTED, Figure, Goal, Grade, Unit, per
+from orchestrator.value.figures import NOT_ENOUGH, NOT_REPORTED, Figure, Goal, Grade, Unit, per, whole
 from orchestrator.value.inputs import Inputs
 from orchestrator.value.metrics import REACH, by_item
 from orchestrator.value.sales import credits
@@ -54,7 +54,7 @@ def _sums(inputs: Inputs) -> _Sums:
         visits=sum(each.count for each in inputs.clicks if not each.bot),
         orders=len({each.order_id for each in ours}),
         credited=sum(each.net for each in ours),
-        work=per(spent["minutes"] * inputs.rates.hour, 60) or 0,
+        work=whole(Fraction(spent["minutes"] * inputs.rates.hour, 60)),
         told=bool(inputs.costs),
         **spent,
     )
@@ -63,7 +63,7 @@ def _sums(inputs: Inputs) -> _Sums:
 _KINDS = ("minutes", "spend", "reward")
 
 
-def _money(key: str, label: str, sums: _Sums, value: int | None, how: str, **more: str) -> Figure:
+def _money(key: str, label: str, sums: _Sums, value: int | Fraction | None, how: str, **more: str) -> Figure:
     missing = more.get("missing", NOT_ENOUGH) if value is None else ""
     grade = Grade(more.get("grade", Grade.MEASURED))
     return Figure(

@@ -33,7 +33,10 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure; `value` None with the reason in `missing`. `n` is how many observations it rests on."""
+    """One figure; `value` None with the reason in `missing`. `n` is how many observations it rests on.
+
+    Money is exact minor units, a fraction of one where it is a ratio; it is rounded only where it is shown.
+    """
 
     key: str
     label: str
@@ -49,13 +52,17 @@ class Figure:
     @property
     def shown(self) -> str:
         """The figure as people read it, or why there is none."""
-        if self.value is None:
-            return self.missing
-        return f"{self._number(self.value)}{f' {self.per}' if self.per else ''}"
+        return f"{self.bare} {self.per}" if self.per and self.value is not None else self.bare
+
+    @property
+    def bare(self) -> str:
+        """The figure as people read it where its label says already what it is per."""
+        return self.missing if self.value is None else self._number(self.value)
 
     def _number(self, value: int | Fraction) -> str:
         if self.unit is Unit.MONEY:
-            return money.show(int(value), self.currency)
+            least = f"under {money.show(1, self.currency)}"
+            return least if 0 < value < Fraction(1, 2) else money.show(whole(value), self.currency)
         if self.unit is Unit.MINUTES:
             return f"{int(value):,} min"
         if self.unit is Unit.SHARE:
@@ -131,9 +138,12 @@ class Value:
         return next(goal for goal in self.goals if goal.key == key)
 
 
-def per(amount: int, by: int, times: int = 1) -> int | None:
-    """Divide minor units, rounded half up to a whole one; None where there is nothing to divide by."""
-    if by == 0:
-        return None
-    exact = Fraction(amount * times, by) + Fraction(1, 2)
-    return exact.numerator // exact.denominator
+def per(amount: int, by: int, times: int = 1) -> Fraction | None:
+    """Divide exactly; None where there is nothing to divide by."""
+    return Fraction(amount * times, by) if by else None
+
+
+def whole(value: int | Fraction) -> int:
+    """Round half up to a whole minor unit."""
+    half = Fraction(value) + Fraction(1, 2)
+    return half.numerator // half.denominator

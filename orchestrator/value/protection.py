@@ -1,4 +1,4 @@
-"""Statuses and decisions -> the goal *protection*: what was kept from going wrong, how fast  decided."""
+"""Statuses and decisions -> the goal *protection*: what was kept from going wrong, and how fast."""
 
 from statistics import median
 
