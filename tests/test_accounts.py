@@ -189,6 +189,20 @@ def test_disconnecting_an_unknown_name_suggests_one(accounts: Accounts) -> None:
         accounts.disconnect("brnad")
 
 
+def test_a_login_whose_channel_is_gone_says_so(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    other = Accounts(accounts._engine, KEY, catalogue=Emptied())
+    with pytest.raises(OutsideError, match="'brand' must be connected again: there is no channel 'fake'"):
+        other.open("brand")
+
+
+class Emptied(Catalogue):
+    """A catalogue whose only connector was uninstalled."""
+
+    def names(self) -> list[str]:
+        return []
+
+
 def test_only_a_connected_account_is_healthy(accounts: Accounts) -> None:
     accounts.connect("fake", "brand", GOOD, "ada", NOON)
     with db.writing(accounts._engine) as session:

@@ -196,6 +196,25 @@ def test_leaving_extends_the_lease_beyond_the_deadline(world: World) -> None:
     assert world.outbox.publish_due().published == 1
 
 
+def test_what_is_kept_renews_the_lease_but_not_one_that_lapsed(world: World) -> None:
+    def uploads(platform: Platform, post: Post, attempt: Attempt) -> Published:
+        for number in range(4):
+            world.clock.move(seconds=40)
+            attempt.keep("upload", str(number))
+        assert attempt.deadline == world.clock.now + RULES.lease
+        world.clock.move(seconds=60)
+        attempt.keep("upload", "too late")
+        return platform.accept(post, attempt)
+
+    world.platform.steps["one"] = [uploads]
+    world.item("one")
+    assert world.outbox.publish_due().queued == 1
+    assert world.platform.posts == []
+    world.clock.move(seconds=5)
+    assert world.outbox.publish_due().published == 1
+    assert world.platform.tried[1][3] == {"upload": "too late"}
+
+
 def test_a_try_leaves_only_once(world: World) -> None:
     def step(platform: Platform, post: Post, attempt: Attempt) -> Published:
         attempt.leave()
@@ -390,6 +409,15 @@ def test_an_unconnected_account_is_named(world: World) -> None:
     (waits,) = world.outbox.until_idle().items
     assert (waits.item_id, waits.reason) == (one, "account 'gone' is not connected")
     assert world.status(one) == Status.QUEUED
+
+
+def test_an_item_without_its_text_is_given_back(world: World) -> None:
+    one = world.item("one", rev="gone")
+    with db.writing(world.engine) as session:
+        revision = session.exec(select(items.Revision)).one()
+        session.delete(revision)
+    assert world.outbox.publish_due() == Outcome(failed=1)
+    assert "no revision gone" in str(world.get(one).reason)
 
 
 def test_a_fault_of_the_program_is_uncertain_and_its_message_is_not_shown(

@@ -174,8 +174,11 @@ class Accounts:
             connector.close()
 
     def _build(self, row: Account, memory: SealedMemory) -> Connector:
-        kind = self._kind(row.channel)
-        settings = _checked(kind, unpack(self._key, row.sealed_settings, _aad(row.name)))
+        try:
+            kind = self._kind(row.channel)
+            settings = _checked(kind, unpack(self._key, row.sealed_settings, _aad(row.name)))
+        except CheckError as error:  # it was right when it was connected: the program has changed since
+            raise OutsideError(f"Account {row.name!r} must be connected again: {error}.") from error
         connector = kind(settings, memory, self._timeout)
         with self._lock:
             self._opened.append(connector)

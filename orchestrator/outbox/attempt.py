@@ -50,12 +50,18 @@ class LiveAttempt:
         return dict(self._kept)
 
     def keep(self, name: str, value: str) -> str:
-        """Store what makes a further try safe; it is durable when this returns."""
+        """Store what makes a further try safe; it is durable when this returns.
+
+        A sign of life as well: a lease that still holds is renewed, so that slow uploads do not use it up.
+        """
         with db.writing(self._means.engine) as session:
-            row, _ = ours(session, self._claim)
+            row, lease = ours(session, self._claim)
             kept = {**json.loads(row.kept), name: value}
             row.kept = json.dumps(kept, sort_keys=True)
-        self._kept = kept
+            now = self._means.now()
+            if row.state == State.PREPARED and lease.expires_at > now:
+                lease.expires_at = row.deadline = now + self._means.rules.lease
+        self._kept, self._deadline = kept, row.deadline
         return value
 
     def leave(self) -> None:

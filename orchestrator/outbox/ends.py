@@ -18,7 +18,7 @@ from connectors.base import (
     UnauthorizedError,
 )
 from orchestrator import items
-from orchestrator.errors import OutsideError
+from orchestrator.errors import CheckError, OutsideError, PeopleError
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox.attempt import ours
 from orchestrator.outbox.claim import Claim
@@ -42,7 +42,7 @@ class End:
     @property
     def reason(self) -> str:
         """Say why, without secrets: only errors that promise to hold none speak for themselves."""
-        if isinstance(self.error, ConnectorError | OutsideError):
+        if isinstance(self.error, ConnectorError | PeopleError):
             return str(self.error)[:_REASON_LENGTH] or type(self.error).__name__
         return f"a fault in the program ({type(self.error).__name__})" if self.error else ""
 
@@ -55,7 +55,7 @@ def end_of(error: Exception, left: bool) -> End:
         return End(State.TEMPORARY, error=error)
     if isinstance(error, UnauthorizedError):
         return End(State.UNAUTHORIZED, error=error)
-    if isinstance(error, RejectedError):
+    if isinstance(error, RejectedError) or (isinstance(error, CheckError) and not left):
         return End(State.REJECTED, error=error)
     return End(State.UNCERTAIN, error=error)
 

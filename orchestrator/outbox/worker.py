@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -95,7 +95,7 @@ class Outbox:
         finally:
             round_.wait_below(1)
         round_.raise_trouble()
-        return Outcome(**{status.value: count for status, count in round_.went.items()})
+        return Outcome(**{each.name: round_.went[Status(each.name)] for each in fields(Outcome)})
 
     def _claim(self, now: datetime | None, round_: "_Round") -> Claimed:
         # No more than the threads can start soon: a claim that waits for a thread uses up its lease.
