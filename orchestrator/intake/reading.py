@@ -199,7 +199,11 @@ def _judged(column: Column, arguments: tuple[str, ...], place: int, wrong: _Wron
 
 
 def _picked(found: Any, good: list[int]) -> Any:
-    return found.take(good) if isinstance(found, pa.Array) else [found[place] for place in good]
+    return (
+        found.take(pa.array(good, pa.int64()))
+        if isinstance(found, pa.Array)
+        else [found[place] for place in good]
+    )
 
 
 def _reject(chunk: Chunk, place: int, reasons: list[str]) -> Reject:

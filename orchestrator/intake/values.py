@@ -61,6 +61,8 @@ def moment(zone: ZoneInfo) -> Callable[[str], datetime]:
 
 _HOUR = 3_600_000_000  # microseconds
 _FIRST = datetime(1970, 1, 1)  # noqa: DTZ001  (a wall clock, whose zone is looked up)
+_ENDS = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  (Python's years)
+_EARLIEST, _LATEST = ((end - _FIRST) // timedelta(microseconds=1) for end in _ENDS)
 
 
 def moments(zone: ZoneInfo) -> Callable[[Sequence[str]], pa.Array | None]:
@@ -78,7 +80,10 @@ def moments(zone: ZoneInfo) -> Callable[[Sequence[str]], pa.Array | None]:
             return None
         if None in offsets:
             return None
-        return pa.array(local - np.array(offsets, dtype=np.int64)[places], pa.timestamp("us", tz="UTC"))
+        utc = local - np.array(offsets, dtype=np.int64)[places]
+        if utc.min() < _EARLIEST or utc.max() > _LATEST:
+            return None
+        return pa.array(utc, pa.timestamp("us", tz="UTC"))
 
     return read
 
