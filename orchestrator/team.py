@@ -55,7 +55,7 @@ def add(session: Session, name: str, role: str, email: str, now: datetime) -> tu
     """Add a colleague and return them with their token, which is shown this once only."""
     if role not in set(Role):
         raise CheckError(f"{role!r} is no role: choose {', '.join(Role)}{suggest(role, Role)}")
-    if not name.strip() or session.get(Colleague, name):
+    if not name.strip() or session.get(Colleague, name) is not None:
         raise ConflictError(f"There is a colleague named {name!r} already.")
     token = secrets.token_urlsafe(32)
     colleague = Colleague(name=name, role=role, email=email, token_hash=_digest(token), added_at=now)

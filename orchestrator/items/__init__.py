@@ -1,6 +1,7 @@
 """Owns campaign, item, revision, approval: applies a diff, approves, rejects, cancels; the statuses."""
 
 from orchestrator.items.applying import Applied, Run, apply, open_campaign, single, standing
+from orchestrator.items.asking import by_remote_id, contacts, counts, over_cap, published
 from orchestrator.items.deciding import (
     approve,
     approve_campaign,
@@ -28,11 +29,16 @@ __all__ = [
     "apply",
     "approve",
     "approve_campaign",
+    "by_remote_id",
     "campaign_reference",
     "cancel",
+    "contacts",
+    "counts",
     "keep_post",
     "open_campaign",
+    "over_cap",
     "post_of",
+    "published",
     "reference",
     "reject",
     "reschedule",

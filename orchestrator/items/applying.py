@@ -44,7 +44,7 @@ class Applied:
 
 def open_campaign(session: Session, run: Run, by: str, now: datetime) -> Campaign:
     """Return the running campaign of a playbook, brought up to date, or a new one; `apply` keeps it."""
-    name = run.playbook.playbook
+    name, cap = run.playbook.playbook, run.playbook.rules.caps.per_person
     earlier = session.exec(select(Campaign).where(Campaign.playbook == name)).all()
     running = next((each for each in earlier if each.status == "running"), None)
     return Campaign(
@@ -54,6 +54,8 @@ def open_campaign(session: Session, run: Run, by: str, now: datetime) -> Campaig
         goal=run.playbook.goal,
         file_hash=run.file_hash,
         window_seconds=int((run.playbook.rules.window or run.window).total_seconds()),
+        cap_count=cap.count if cap else 0,
+        cap_seconds=int(cap.window.total_seconds()) if cap else 0,
         started_at=running.started_at if running else now,
         created_by=running.created_by if running else by,
         status="running",

@@ -21,6 +21,8 @@ class Campaign(SQLModel, table=True):
     window_seconds: int
     started_at: datetime = Field(sa_type=UtcDateTime)
     created_by: str
+    cap_count: int = 0  # at most so many messages to one person; 0 is no cap
+    cap_seconds: int = 0  # in any window of this length
     status: str = "running"  # running or cancelled
 
 

@@ -1,13 +1,31 @@
 """Run migrations on the connection that was handed over; see `orchestrator.app.schema`."""
 
+from typing import Any, Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from sqlmodel import SQLModel
 
-from orchestrator import accounts, audience, items, links, outbox, team, tracking
+from orchestrator import accounts, audience, items, links, outbox, team
+from orchestrator.tracking import clicks, costs, orders, readings
+from orchestrator.db import UtcDateTime
 
-TABLES = (accounts, audience, items, links, outbox, team, tracking)  # imported so that their tables are known
+# Imported so that their tables are known.
+TABLES = (accounts, audience, items, links, outbox, team, clicks, costs, orders, readings)
+
+
+def _spell(kind: str, thing: Any, _context: AutogenContext) -> str | Literal[False]:
+    """Write SQLModel's text as plain text and our times by their own name."""
+    if kind == "type" and isinstance(thing, UtcDateTime):
+        return "UtcDateTime()"
+    if kind == "type" and type(thing).__name__ == "AutoString":
+        return "sa.String()"
+    return False
+
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
+context.configure(
+    connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, render_item=_spell
+)
 with context.begin_transaction():
     context.run_migrations()

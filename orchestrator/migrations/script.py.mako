@@ -1,8 +1,9 @@
 """${message}."""
 
-${imports if imports else ""}
 import sqlalchemy as sa
 from alembic import op
+
+from orchestrator.db import UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

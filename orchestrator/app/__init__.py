@@ -1,0 +1,349 @@
+"""Orchestrator: one object with one method per use case; every room is put together here."""
+
+import copy
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from pydantic.fields import FieldInfo
+from sqlmodel import Session
+
+import connectors
+from connectors.base import Media, Post
+from orchestrator import audience, brand, db, items, links, outbox, report, team
+from orchestrator.accounts import Account, Accounts
+from orchestrator.app import history, ledger, schema
+from orchestrator.app.history import Brought, Progress, Shelf
+from orchestrator.app.programme import Checked, Planned, Programme
+from orchestrator.app.sending import Sending, Sent
+from orchestrator.audience import Explanation, TierReport
+from orchestrator.errors import CheckError, ConflictError
+from orchestrator.facts import Facts
+from orchestrator.intake import Source
+from orchestrator.items import Applied, Item
+from orchestrator.plan import AccountView, Diff
+from orchestrator.team import Action, Colleague
+from orchestrator.tracking import orders
+from orchestrator.tracking.clicks import Recorder
+from orchestrator.tracking.clicks import Rules as ClickRules
+from orchestrator.tracking.orders import Door, Receipt
+from orchestrator.tracking.shops import KINDS as SHOP_KINDS
+from orchestrator.tracking.shops import Call
+from orchestrator.value import Value
+
+__all__ = ["Orchestrator"]
+P, T = ParamSpec("P"), TypeVar("T")
+
+
+class Orchestrator:
+    """A brand folder, ready for use.
+
+    `acting` names the colleague who acts, `token` is theirs instead; with neither it is the owner of the
+    folder. `environ` stands for the process's environment, `clock` for the time. Close it when done.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        acting: str = "",
+        token: str = "",
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], datetime] = db.utcnow,
+    ) -> None:
+        self.brand = brand.load(Path(folder), os.environ if environ is None else environ)
+        self.now = clock
+        self._acting, self._token = acting, token
+        self.brand.state.mkdir(parents=True, exist_ok=True)
+        self.engine = db.connect(self.brand.database_url)
+        schema.ensure(self.engine)
+        self.facts = Facts(self.brand.facts, self.brand.engine)
+        request = self.brand.outbox.request.total_seconds()
+        self._accounts = Accounts(self.engine, self.brand.key("accounts"), request)
+        self._programme = Programme(self.brand, self._accounts)
+
+    def __enter__(self) -> "Orchestrator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections, threads and the database."""
+        if "sending" in self.__dict__:
+            self.sending.close()
+        if "recorder" in self.__dict__:
+            self.recorder.close()
+        self._accounts.close()
+        self.engine.dispose()
+
+    # ---- who asks -----------------------------------------------------------------------------
+
+    @cached_property
+    def colleague(self) -> Colleague:
+        """Return who acts: the token's holder, the one named, else the owner of the folder."""
+        with db.writing(self.engine) as session:
+            if self._token:
+                return team.holding(session, self._token)
+            if self._acting:
+                return team.named(session, self._acting)
+            return team.owner(session) or team.add(session, "owner", "admin", "", self.now())[0]
+
+    def _may(self, action: Action) -> str:
+        team.require(self.colleague, action)
+        return self.colleague.name
+
+    def acting_for(self, colleague: Colleague) -> "Orchestrator":
+        """Return this orchestrator with another colleague acting; what is open is shared, close it once."""
+        other = copy.copy(self)
+        other.__dict__ |= {"colleague": colleague, "sending": self.sending, "recorder": self.recorder}
+        return other
+
+    def look(self, view: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read a view of what stands (`app.views`, or any reading of one session)."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return view(session, *args, **kwargs)
+
+    def found(self, admin: str) -> str:
+        """Make the first admin of a new brand and return their token, which is shown this once."""
+        with db.writing(self.engine) as session:
+            if team.everyone(session):
+                raise ConflictError("This brand has its first admin already.")
+            return team.add(session, admin, "admin", "", self.now())[1]
+
+    def add_colleague(self, name: str, role: str, email: str) -> tuple[Colleague, str]:
+        """Add a colleague and return them with their token, which is shown this once."""
+        self._may(Action.MANAGE)
+        with db.writing(self.engine) as session:
+            return team.add(session, name, role, email, self.now())
+
+    def colleagues(self) -> Sequence[Colleague]:
+        """List colleagues by name."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return team.everyone(session)
+
+    # ---- who: history and tiers ---------------------------------------------------------------
+
+    def bring(self, source: Source, progress: Progress = lambda done, total: None) -> Brought:
+        """Import one file; the same file again changes nothing."""
+        self._may(Action.WRITE)
+        return history.bring(Shelf(self.brand, self.engine, self.facts), source, self.now(), progress)
+
+    def tiers(self, as_of: date | None = None) -> TierReport:
+        """Sort everybody into the six tiers as of a day (default: today in the brand's zone)."""
+        self._may(Action.WRITE)
+        with db.writing(self.engine) as session:
+            return audience.tiers.refresh(session, self.facts, self.brand, as_of or self.today(), self.now())
+
+    def why(self, person_id: str, as_of: date | None = None) -> Explanation:
+        """Say which tier a person is in, and why."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return audience.tiers.explain(session, self.facts, self.brand, person_id, as_of or self.today())
+
+    def today(self) -> date:
+        """Return the day it is in the brand's zone."""
+        return self.now().astimezone(self.brand.zone).date()
+
+    # ---- what: check, plan, apply -------------------------------------------------------------
+
+    def check(self, paths: Sequence[Path] = ()) -> Checked:
+        """Look at packs and playbooks; raises `CheckError` with every problem."""
+        return self._programme.check(paths, self.today())
+
+    def preview(self, playbook: str) -> Diff:
+        """Render each play as each channel would show it."""
+        by = self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return self._programme.preview(session, playbook, by, self.now())
+
+    def plan(self, playbook: str) -> Planned:
+        """Say what applying a playbook would change."""
+        by = self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return self._programme.plan(session, playbook, by, self.now())
+
+    def apply(self, playbook: str) -> tuple[Planned, Applied, str]:
+        """Apply a playbook; return plan, counts, and the CAMPAIGN@REV that would approve what waits."""
+        by = self._may(Action.WRITE)
+        with db.writing(self.engine) as session:
+            planned, applied = self._programme.apply(session, playbook, by, self.now())
+            return planned, applied, items.campaign_reference(session, planned.campaign.id)
+
+    def approve(self, refs: Sequence[str] = (), campaign: str = "") -> list[Item]:
+        """Approve items (`ID@REV`), or all that waits in a campaign (`ID@REV`), exactly as they were seen."""
+        by = self._may(Action.APPROVE)
+        with db.writing(self.engine) as session:
+            if campaign:
+                return items.approve_campaign(session, campaign, by, self.now())
+            return items.approve(session, refs, by, self.now())
+
+    def reject(self, refs: Sequence[str], why: str) -> list[Item]:
+        """Refuse items (`ID@REV`) with a reason for their author."""
+        by = self._may(Action.APPROVE)
+        with db.writing(self.engine) as session:
+            return items.reject(session, refs, by, why, self.now())
+
+    def cancel(self, ids: Sequence[str]) -> list[str]:
+        """Call off items or campaigns before they left."""
+        by = self._may(Action.WRITE)
+        with db.writing(self.engine) as session:
+            return items.cancel(session, ids, by, self.now())
+
+    def move(self, item: str, at: datetime) -> Item:
+        """Give an item another time."""
+        by = self._may(Action.WRITE)
+        with db.writing(self.engine) as session:
+            return items.reschedule(session, item, at, by, self.now())
+
+    def post(self, channel: str, text: str, media: Sequence[Media] = (), at: datetime | None = None) -> Item:
+        """Queue one post without a playbook, on the account or the channel's only account named `channel`."""
+        by = self._may(Action.APPROVE)
+        account = self._one_account(channel)
+        post = Post(text=text, media=tuple(media), language=self.brand.language)
+        with db.writing(self.engine) as session:
+            return items.single(session, account, post, at or self.now(), by, self.now())
+
+    def _one_account(self, name: str) -> AccountView:
+        logins = self._accounts.all()
+        found = [a for a in logins if a.name == name] or [a for a in logins if a.channel == name]
+        if not found:
+            raise CheckError(f"no account is connected for {name!r}; connect one with: orchestrator connect")
+        if len(found) > 1:
+            raise CheckError(
+                f"several accounts are on {name!r}; say which: {', '.join(a.name for a in found)}"
+            )
+        return AccountView(found[0].name, found[0].channel, self._accounts.limits(found[0].name))
+
+    def seen(self, ref: str) -> tuple[Item, Post]:
+        """Return an item (ID or ID@REV) and what it says."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            item = session.get(Item, ref.partition("@")[0])
+            if item is None:
+                raise CheckError(f"There is no item {ref!r}.")
+            return item, items.post_of(session, item.id, item.rev)
+
+    def published(self) -> list[Item]:
+        """List the items that are public."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return items.published(session)
+
+    # ---- sending ------------------------------------------------------------------------------
+
+    @cached_property
+    def sending(self) -> Sending:
+        """Return what drives the outbox of this brand."""
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        return Sending(self.engine, self._accounts, self.brand.outbox, worker, self.now)
+
+    def publish(self, until_idle: bool = False, patience: timedelta = outbox.PATIENCE) -> Sent:
+        """Send what is due; `until_idle` goes on until nothing is due and no lease lives or lapses."""
+        self._may(Action.WRITE)
+        return self.sending.publish(until_idle, patience)
+
+    def collect(self) -> Receipt:
+        """Fetch what platforms report about published posts."""
+        self._may(Action.WRITE)
+        return self.sending.collect()
+
+    def resolve(self, item_id: str, word: str, url: str = "") -> str:
+        """Keep a person's decision about an uncertain item; return the item's new status."""
+        by = self._may(Action.APPROVE)
+        return self.sending.resolve(item_id, word, by, url)
+
+    # ---- accounts and shops -------------------------------------------------------------------
+
+    def connect(self, channel: str, name: str, settings: Mapping[str, str]) -> Account:
+        """Connect a login; what was held for it goes on."""
+        by = self._may(Action.MANAGE)
+        account = self._accounts.connect(channel, name, settings, by, self.now())
+        self.sending.release(name)
+        return account
+
+    def disconnect(self, name: str) -> None:
+        """Forget a login and its secrets."""
+        self._may(Action.MANAGE)
+        self._accounts.disconnect(name)
+
+    def logins(self) -> list[Account]:
+        """List the logins with their health."""
+        self._may(Action.READ)
+        return self._accounts.all()
+
+    def settings_of(self, channel: str) -> dict[str, FieldInfo]:
+        """Return what a person has to give to connect a channel."""
+        self._accounts.capabilities(channel)
+        return dict(connectors.find(channel).Settings.model_fields)
+
+    def connect_shop(self, name: str, kind: str, secret: str) -> None:
+        """Keep a shop's signing secret."""
+        self._may(Action.MANAGE)
+        if kind not in SHOP_KINDS:
+            raise CheckError(f"--kind {kind!r}: choose one of {', '.join(SHOP_KINDS)}")
+        self._accounts.connect_shop(name, kind, secret)
+
+    def shops(self) -> list[tuple[str, str]]:
+        """List (name, kind) of the connected shops."""
+        self._may(Action.READ)
+        return self._accounts.shops()
+
+    # ---- what comes back ----------------------------------------------------------------------
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Return the one writer of clicks in this process."""
+        rules = ClickRules(self.brand.key("clicks"), self.brand.links.domains, self.brand.links.click_ids)
+        return Recorder(self.engine, rules, self.now)
+
+    def receive_order(self, shop: str, call: Call) -> Receipt:
+        """Keep what a shop's signed webhook says, once."""
+        kinds = dict(self._accounts.shops())
+        if shop not in kinds:
+            raise CheckError(
+                f"there is no shop {shop!r}; connect it with: orchestrator connect shop NAME --kind KIND"
+            )
+        door = Door(shop, kinds[shop], self._accounts.shop_secret(shop), self.brand.key("clicks"))
+        with db.writing(self.engine) as session:
+            return orders.receive(session, self.facts, door, call, self.now())
+
+    def withdraw(self, person_id: str) -> None:
+        """Take back a person's consent to be written to, as they asked."""
+        with db.writing(self.engine) as session:
+            audience.consent.record(session, person_id, "advocacy", False, self.now(), "unsubscribe")
+
+    def link(self, target: str) -> str:
+        """Make a tracked link by hand; the same target has the same link."""
+        self._may(Action.WRITE)
+        if not links.allowed(target, self.brand.links.domains):
+            allowed = ", ".join(self.brand.links.domains) or "none"
+            raise CheckError(f"{target!r} is at no domain of brand.yaml (links: domains: {allowed})")
+        code = links.code(self.brand.key("links"), "", None, target)
+        with db.writing(self.engine) as session:
+            links.keep(session, [links.Link(code=code, target=target, created_at=self.now())])
+        return links.url(self.brand.public_url, code)
+
+    # ---- what it was worth --------------------------------------------------------------------
+
+    def value(self, asked: ledger.Asked) -> Value:
+        """Work out the four goals for a campaign or for all, in a span of time."""
+        self._may(Action.READ)
+        with db.reading(self.engine) as session:
+            return ledger.work_out(session, self.brand, asked, self.now())
+
+    def report(self, asked: ledger.Asked, format_: str = "html") -> str:
+        """Write the four goals as html, md, json or csv."""
+        return report.write(self.value(asked), format_)
+
+    # ---- upkeep -------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, int]:
+        """Count the items by status."""
+        with db.reading(self.engine) as session:
+            return items.counts(session)

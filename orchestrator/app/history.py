@@ -1,0 +1,109 @@
+"""Files people bring -> rows with the rooms that own them, each row once, and the refused lines beside."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from orchestrator import db, intake, items
+from orchestrator import facts as history
+from orchestrator.audience import people
+from orchestrator.brand import Brand
+from orchestrator.facts import Facts
+from orchestrator.intake import Batch, CostRow, OrderRow, PersonRow, ReadingRow, Rejects, Row, Source
+from orchestrator.items import Campaign
+from orchestrator.tracking import costs, orders, readings
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What became of one file: rows that are new, that changed, that were known, that were refused."""
+
+    path: Path
+    kind: str
+    added: int
+    changed: int
+    known: int
+    rejected: int
+    rejects: Path | None
+
+    @property
+    def kept(self) -> int:
+        """Return how many rows of the file are good."""
+        return self.added + self.changed + self.known
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where rows go: the brand, its database and its facts."""
+
+    brand: Brand
+    engine: Engine
+    facts: Facts
+
+
+def bring(shelf: Shelf, source: Source, now: datetime, progress: Progress) -> Brought:
+    """Read one file into the rooms; run it again and nothing changes."""
+    with Rejects(source.path) as rejects:
+        batches = _told(intake.read(source, shelf.brand, progress), rejects)
+        if source.kind in history.KINDS:
+            kept = shelf.facts.append(source.kind, _tables(batches))
+            added, changed, known = kept.added, 0, kept.known
+        else:
+            added, changed, known = _rows(shelf, source, batches, now)
+        refused = rejects.count
+    return Brought(
+        source.path, source.kind, added, changed, known, refused, rejects.path if refused else None
+    )
+
+
+def _told(batches: Iterator[Batch], rejects: Rejects) -> Iterator[Batch]:
+    for batch in batches:
+        rejects.add(batch.rejects)
+        yield batch
+
+
+def _tables(batches: Iterator[Batch]) -> Iterator[pa.Table]:
+    return (batch.table for batch in batches if batch.table is not None)
+
+
+def _rows(shelf: Shelf, source: Source, batches: Iterator[Batch], now: datetime) -> tuple[int, int, int]:
+    """Save batch by batch, each whole; a run that broke off is finished by running it again."""
+    added = changed = known = 0
+    for batch in batches:
+        with db.writing(shelf.engine) as session:
+            kept = _save(session, shelf, source, batch.rows, now)
+        added, changed, known = added + kept[0], changed + kept[1], known + kept[2]
+    return added, changed, known
+
+
+def _save(
+    session: Session, shelf: Shelf, source: Source, rows: Sequence[Row], now: datetime
+) -> tuple[int, int, int]:
+    """Hand rows to the room that owns their kind; return how many are new, changed and known."""
+    origin = intake.origin_of(source)
+    if source.kind == "people":
+        saved = people.save(session, cast(Sequence[PersonRow], rows), now, origin)
+        return saved.added, saved.changed, saved.same
+    if source.kind == "orders":
+        receipt = orders.save(session, shelf.facts, cast(Sequence[OrderRow], rows), now, origin)
+    elif source.kind == "readings":
+        items_ = items.by_remote_id(session)
+        receipt = readings.save(session, cast(Sequence[ReadingRow], rows), origin, items_)
+    else:
+        receipt = costs.save(session, _named(session, cast(Sequence[CostRow], rows)))
+    return receipt.added, 0, receipt.known
+
+
+def _named(session: Session, rows: Sequence[CostRow]) -> list[CostRow]:
+    """Let costs name a campaign by its playbook too: its newest run is meant."""
+    runs = session.exec(select(Campaign).order_by(col(Campaign.started_at)))
+    ids = {campaign.playbook: campaign.id for campaign in runs}
+    return [replace(row, campaign=ids.get(row.campaign, row.campaign)) for row in rows]

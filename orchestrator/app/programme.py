@@ -1,0 +1,198 @@
+"""The brand's files and its audience -> what would happen, and that it happens once approved."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from sqlmodel import Session
+
+import connectors
+from connectors.base import Capabilities
+from orchestrator import audience, content, documents, items, links, plan, playbook
+from orchestrator.accounts import Accounts
+from orchestrator.audience import Recipient, Tier, holdout
+from orchestrator.brand import Brand
+from orchestrator.content import Pack, Surroundings
+from orchestrator.errors import CheckError, Problem
+from orchestrator.items import Applied, Campaign, Run
+from orchestrator.plan import AccountView, CampaignView, Diff, PlanInput
+from orchestrator.playbook import Playbook
+
+CONTENT, PLAYBOOKS = "content", "playbooks"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at and found good."""
+
+    packs: tuple[str, ...]
+    playbooks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A diff, the campaign it is for (kept or not yet), and the people that are left alone for it."""
+
+    campaign: Campaign
+    diff: Diff
+    drawn: frozenset[str]
+
+
+def declared() -> dict[str, Capabilities]:
+    """Return what each channel declares, by name."""
+    return {name: connectors.find(name).capabilities for name in connectors.names()}
+
+
+class Programme:
+    """A brand's packs and playbooks, read fresh from its folder each time."""
+
+    def __init__(self, brand: Brand, accounts: Accounts) -> None:
+        self.brand, self.accounts = brand, accounts
+
+    # ---- check --------------------------------------------------------------------------------
+
+    def check(self, paths: Sequence[Path], today: date) -> Checked:
+        """Look at everything, or at the files and folders named; raises `CheckError` with every problem."""
+        packs, problems = content.survey(self.brand.folder / CONTENT)
+        found, limits, books = list(problems), declared(), self._playbook_files()
+        if not packs and not books:
+            found.append(Problem(PLAYBOOKS, 1, 1, "there is neither a pack nor a playbook here"))
+        for pack in packs.values():
+            found += content.check(pack, limits, self._around(today)) if pack else []
+        for path in books:
+            found += self._faults(path, packs, limits)
+        wanted = [path.resolve() for path in paths]
+        self._none_missing(paths)
+        kept = [p for p in found if not wanted or self._within(p.file, wanted)]
+        if kept:
+            raise CheckError.of(kept)
+        return Checked(tuple(packs), tuple(path.stem for path in books))
+
+    def _faults(
+        self, path: Path, packs: Mapping[str, Pack | None], limits: dict[str, Capabilities]
+    ) -> list[Problem]:
+        try:
+            playbook.load(path, packs, limits, f"{PLAYBOOKS}/{path.name}")
+        except CheckError as error:
+            return list(error.problems)
+        return []
+
+    def _none_missing(self, paths: Sequence[Path]) -> None:
+        missing = [
+            Problem(str(path), 1, 1, "there is no such file or folder") for path in paths if not path.exists()
+        ]
+        if missing:
+            raise CheckError.of(missing)
+
+    def _within(self, file: str, wanted: Sequence[Path]) -> bool:
+        path = (self.brand.folder / file).resolve()
+        return any(path.is_relative_to(each) for each in wanted)
+
+    def _around(self, today: date) -> Surroundings:
+        brand = self.brand
+        return Surroundings(
+            brand.name, brand.public_url, brand.links.domains, today, brand.language, brand.currency
+        )
+
+    # ---- plan ---------------------------------------------------------------------------------
+
+    def plan(self, session: Session, name: str, by: str, now: datetime) -> Planned:
+        """Say what applying a playbook would change now."""
+        given, campaign, drawn = self._given(session, name, by, now)
+        return Planned(campaign, plan.make(given), drawn)
+
+    def preview(self, session: Session, name: str, by: str, now: datetime) -> Diff:
+        """Render each play as each channel would show it, whether or not an account is connected."""
+        given, _, _ = self._given(session, name, by, now)
+        stand_ins = tuple(AccountView(channel, channel, limits) for channel, limits in declared().items())
+        return plan.preview(given, stand_ins)
+
+    def apply(self, session: Session, name: str, by: str, now: datetime) -> tuple[Planned, Applied]:
+        """Do what the plan says, in one transaction; a second time there is nothing to do."""
+        planned = self.plan(session, name, by, now)
+        applied = items.apply(session, planned.diff, planned.campaign, by, now)
+        holdout.keep(session, planned.campaign.id, planned.drawn, now)
+        return planned, applied
+
+    def _given(
+        self, session: Session, name: str, by: str, now: datetime
+    ) -> tuple[PlanInput, Campaign, frozenset[str]]:
+        packs, book, digest = self._read(name, now.astimezone(self.brand.zone).date())
+        campaign = items.open_campaign(session, Run(book, digest, self.brand.links.window), by, now)
+        recipients = self._recipients(session, campaign.id, now)
+        drawn = self._drawn(book, campaign.id, recipients)
+        given = PlanInput(
+            playbook=book,
+            packs=packs,
+            campaign=CampaignView(campaign.id, campaign.started_at),
+            recipients=recipients,
+            held=drawn | holdout.held(session, campaign.id),
+            accounts=self._accounts(book),
+            standing=items.standing(session, campaign.id),
+            brand_name=self.brand.name,
+            zone=self.brand.zone,
+            public_url=self.brand.public_url,
+            link_key=self.brand.key("links"),
+            unsubscribe_url=self._unsubscribe_url,
+            now=now,
+            language=self.brand.language,
+            currency=self.brand.currency,
+        )
+        return given, campaign, drawn
+
+    def _read(self, name: str, today: date) -> tuple[dict[str, Pack], Playbook, str]:
+        """Read one playbook and its packs, checked as `check` checks them."""
+        path = self._path(name)
+        packs, limits = content.survey(self.brand.folder / CONTENT)[0], declared()
+        book = playbook.load(path, packs, limits, f"{PLAYBOOKS}/{path.name}")
+        used = {play.pack for play in book.plays}
+        faults = [
+            p
+            for each in used
+            if (pack := packs[each])
+            for p in content.check(pack, limits, self._around(today))
+        ]
+        broken = [each for each in used if packs[each] is None]
+        for each in broken:
+            content.load(self.brand.folder / CONTENT / each, f"{CONTENT}/{each}")
+        if faults:
+            raise CheckError.of(faults)
+        good = {each: pack for each, pack in packs.items() if pack}
+        return good, book, hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def _path(self, name: str) -> Path:
+        known = {path.stem: path for path in self._playbook_files()}
+        wanted = Path(name).stem if name.endswith((".yaml", ".yml")) else name
+        if wanted not in known:
+            raise CheckError(f"there is no playbook {name!r}{documents.suggest(wanted, known)}")
+        return known[wanted]
+
+    def _playbook_files(self) -> list[Path]:
+        return sorted((self.brand.folder / PLAYBOOKS).glob("*.yaml"))
+
+    def _recipients(self, session: Session, campaign_id: str, now: datetime) -> tuple[Recipient, ...]:
+        contacts = items.contacts(session, campaign_id)
+        people = (each for each in audience.snapshot(session, now) if each.tier.engaged)
+        return tuple(replace(each, contacts=contacts.get(each.person_id, ())) for each in people)
+
+    def _drawn(self, book: Playbook, campaign_id: str, people: Sequence[Recipient]) -> frozenset[str]:
+        key, share = self.brand.key("holdout"), book.rules.holdout
+        tiers = {Tier.of(slug) for play in book.plays for slug in play.tiers}
+        return frozenset(
+            each.person_id
+            for each in people
+            if each.tier in tiers and holdout.drawn(key, campaign_id, each.person_id, share)
+        )
+
+    def _accounts(self, book: Playbook) -> tuple[AccountView, ...]:
+        channels = {channel for play in book.plays for channel in play.channels}
+        return tuple(
+            AccountView(account.name, account.channel, self.accounts.limits(account.name))
+            for account in self.accounts.all()
+            if account.channel in channels
+        )
+
+    def _unsubscribe_url(self, person_id: str) -> str:
+        return links.unsubscribe_url(self.brand.public_url, self.brand.key("unsubscribe"), person_id)

@@ -1,0 +1,93 @@
+"""A database of any age -> one that has today's schema, or a sentence that says what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import OperationalError
+
+from orchestrator import brand, db
+from orchestrator.errors import OutsideError
+
+
+def ensure(engine: Engine) -> None:
+    """Give an empty database today's schema; refuse an older or newer one with one sentence."""
+    with _connection(engine, write=False) as connection:
+        found, empty = _found(connection), not inspect(connection).get_table_names()
+    wanted = _wanted()
+    if found == wanted:
+        return
+    if found is not None or not empty:
+        raise OutsideError(_mismatch(found, wanted))
+    upgrade(engine)
+
+
+def upgrade(engine: Engine) -> tuple[str, str]:
+    """Move the schema forward to today's; return the revisions before and after."""
+    with _connection(engine, write=True) as connection:
+        found, wanted = _found(connection), _wanted()
+        if found is not None and found not in _known():
+            raise OutsideError(_mismatch(found, wanted))
+        if found != wanted:
+            _upgrade(connection)
+    return found or "empty", wanted
+
+
+def upgrade_brand(folder: Path) -> tuple[str, str]:
+    """Move the schema of a brand folder's database forward, whatever its age."""
+    engine = db.connect(brand.load(folder).database_url)
+    try:
+        return upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _connection(engine: Engine, write: bool) -> Iterator[Connection]:
+    try:
+        with engine.execution_options(write=write).begin() as connection:
+            yield connection
+    except OperationalError as error:
+        sentence = f"The database cannot be used: {error.orig}. Look at its place and rights."
+        raise OutsideError(sentence) from error
+
+
+def _config() -> Config:
+    config = Config()
+    # Named, not imported: the migrations see every room, so they stand above this one.
+    config.set_main_option("script_location", "orchestrator:migrations")
+    return config
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _wanted() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("no migrations in the package")
+    return head
+
+
+def _found(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _mismatch(found: str | None, wanted: str) -> str:
+    if found is None:
+        return "The database holds tables that are not ours; point ORCHESTRATOR_DATABASE_URL at an empty one."
+    if found in _known():
+        return f"The database has the older schema {found}, not {wanted}; run: orchestrator upgrade"
+    return f"The database has the newer schema {found}, this version knows {wanted}: use the newer version."

@@ -1,0 +1,119 @@
+"""The outbox with what other rooms lend it: consent and caps at the claim, bounces, readings, notices."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast, get_args
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from connectors.base import BouncedError, ConnectorError
+from orchestrator import audience, db, items
+from orchestrator.accounts import Accounts
+from orchestrator.audience import bounces
+from orchestrator.brand import OutboxRules
+from orchestrator.errors import CheckError, OutsideError
+from orchestrator.items import Item
+from orchestrator.outbox import AttemptRow, Decision, Outbox, Outcome, Ports, Waiting
+from orchestrator.outbox.decide import Word
+from orchestrator.tracking import readings
+from orchestrator.tracking.orders import Receipt
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one round did, and what waits for a person after it."""
+
+    outcome: Outcome
+    waiting: Waiting
+
+
+class Sending:
+    """Sends what is approved and due, and reads back what became of it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        accounts: Accounts,
+        rules: OutboxRules,
+        worker: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.engine, self.accounts, self._clock = engine, accounts, clock
+        ports = Ports(may_contact=self._may_contact, bounced=self._bounced, clock=clock)
+        self.outbox = Outbox(engine, accounts, rules, worker, ports)
+
+    def close(self) -> None:
+        """Let what is under way end."""
+        self.outbox.close()
+
+    def publish(self, until_idle: bool, patience: timedelta) -> Sent:
+        """Send what is due, once or until nothing is left to do."""
+        if until_idle:
+            before = self._counts()
+            waiting = self.outbox.until_idle(patience)
+            return Sent(_difference(before, self._counts()), waiting)
+        return Sent(self.outbox.publish_due(), self.outbox.waiting())
+
+    def _counts(self) -> dict[str, int]:
+        with db.reading(self.engine) as session:
+            return items.counts(session)
+
+    def release(self, account: str) -> int:
+        """Queue again what was held for an account that is back."""
+        with db.writing(self.engine) as session:
+            return self.outbox.release(session, account)
+
+    def resolve(self, item_id: str, word: str, by: str, url: str) -> str:
+        """Keep a person's decision about an uncertain item; return its new status."""
+        if word not in get_args(Word):
+            raise CheckError(f"{word!r} is no decision: say published, not-there or give-up")
+        with db.writing(self.engine) as session:
+            return str(self.outbox.resolve(session, item_id, Decision(cast(Word, word), by, url)))
+
+    def history(self, item_id: str) -> list[AttemptRow]:
+        """List every try at an item."""
+        with db.reading(self.engine) as session:
+            return self.outbox.history(session, item_id)
+
+    def collect(self) -> Receipt:
+        """Fetch readings of published posts; an account that cannot be read now is tried next time."""
+        with db.reading(self.engine) as session:
+            published = items.published(session)
+        by_account: dict[str, list[Item]] = defaultdict(list)
+        for item in published:
+            by_account[item.account].append(item)
+        added = known = 0
+        for account, mine in by_account.items():
+            receipt = self._read(account, mine)
+            added, known = added + receipt.added, known + receipt.known
+        return Receipt(added, known)
+
+    def _read(self, account: str, mine: list[Item]) -> Receipt:
+        try:
+            told = self.accounts.open(account).read([item.remote_id for item in mine])
+        except (ConnectorError, OutsideError) as error:
+            _log.warning("readings of %s could not be fetched: %s", account, error)
+            return Receipt()
+        ours = {item.remote_id: item.id for item in mine}
+        with db.writing(self.engine) as session:
+            return readings.collect(session, told, account, ours)
+
+    def _bounced(self, session: Session, item: Item, error: BouncedError) -> None:
+        if error.hard and item.person_id:
+            bounces.record(session, item.person_id, error.address, self._clock(), str(error))
+
+    def _may_contact(self, session: Session, item: Item) -> str:
+        """Ask again at the claim: consent, holdout, bounce, cap; "" or why not."""
+        refused = audience.may_contact(session, item.person_id, item.campaign_id)
+        return refused or items.over_cap(session, item, self._clock())
+
+
+def _difference(before: dict[str, int], after: dict[str, int]) -> Outcome:
+    fields = Outcome.__dataclass_fields__
+    return Outcome(**{name: max(0, after.get(name, 0) - before.get(name, 0)) for name in fields})

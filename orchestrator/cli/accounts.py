@@ -1,0 +1,161 @@
+"""Commands about logins and colleagues: connect, disconnect, accounts, team."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+
+from orchestrator.app import Orchestrator
+from orchestrator.cli.asking import Json, opened, output
+from orchestrator.cli.show import table
+from orchestrator.errors import CheckError
+
+_team = typer.Typer(help="Who works for the brand here, and what they may do.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(connect)
+    app.command()(disconnect)
+    app.command()(accounts)
+    app.add_typer(_team, name="team")
+
+
+def connect(
+    ctx: typer.Context,
+    channel: Annotated[str, typer.Argument(help="A channel such as mastodon or bluesky, or: shop.")],
+    name: Annotated[str, typer.Argument(help="What you call this account or shop.")],
+    kind: Annotated[str, typer.Option(help="For a shop: shopify, woocommerce, stripe or own.")] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting, key=value; what you leave out is asked for, secrets unseen."),
+    ] = None,
+    from_: Annotated[
+        str, typer.Option("--from", help="A JSON file with the settings; - reads them from stdin.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Connect a login, or a shop's signing secret; connecting again renews it."""
+    app, out = opened(ctx), output(as_json)
+    given = _given(set_ or [], from_)
+    if channel == "shop":
+        secret = given.get("secret") or _ask("secret", hidden=True, as_json=as_json)
+        app.connect_shop(name, kind, secret)
+        address = f"{app.brand.public_url}/api/orders/{name}"
+        out.give({"shop": name, "kind": kind, "webhook": address}, lambda console: console.print(
+            f"Shop {name} is connected. Let it send its orders to {address}", markup=False))  # fmt: skip
+        return
+    settings = _complete(app, channel, given, as_json)
+    account = app.connect(channel, name, settings)
+    out.give(
+        {"account": account.name, "channel": account.channel, "handle": account.handle},
+        lambda console: console.print(f"Connected {account.name} as {account.handle}.", markup=False),
+    )
+
+
+def _given(pairs: list[str], file: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    if file:
+        try:
+            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+            given.update({str(k): str(v) for k, v in json.loads(text).items()})
+        except (OSError, ValueError, AttributeError) as error:
+            raise CheckError(f"--from {file}: is no JSON object of settings ({error})") from error
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise CheckError(f"--set {pair!r} is not key=value")
+        given[key.strip()] = value
+    return given
+
+
+def _complete(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
+    """Ask for the settings nobody gave; those with a default are left to it."""
+    for name, info in app.settings_of(channel).items():
+        if name not in given and info.is_required():
+            given[name] = _ask(name, hidden=_is_secret(info.annotation), as_json=as_json)
+    return given
+
+
+def _is_secret(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, SecretStr)
+
+
+def _ask(name: str, hidden: bool, as_json: bool) -> str:
+    if as_json or not sys.stdin.isatty():
+        raise CheckError(f"the setting {name!r} is missing: give it with --set {name}=... or --from FILE")
+    return str(typer.prompt(name, hide_input=hidden))
+
+
+def disconnect(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(help="The account.")], as_json: Json = False
+) -> None:
+    """Forget a login and its secrets; what is queued for it waits."""
+    app, out = opened(ctx), output(as_json)
+    app.disconnect(name)
+    out.give({"account": name}, lambda console: console.print(f"{name} is disconnected.", markup=False))
+
+
+def accounts(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the logins and shops with their health."""
+    app, out = opened(ctx), output(as_json)
+    logins, shops = app.logins(), app.shops()
+    data = {
+        "accounts": [
+            {
+                k: getattr(a, k)
+                for k in ("name", "channel", "handle", "owner", "status", "reason", "checked_at")
+            }
+            for a in logins
+        ],
+        "shops": [{"name": name, "kind": kind} for name, kind in shops],
+    }
+    out.give(data, lambda console: _tell(console, data))
+
+
+def _tell(console: Console, data: dict[str, list[dict[str, Any]]]) -> None:
+    if not data["accounts"] and not data["shops"]:
+        console.print("No account is connected yet; connect one with: orchestrator connect mastodon NAME")
+        return
+    rows = table("account", "channel", "handle", "health")
+    for each in data["accounts"]:
+        health = each["status"] if not each["reason"] else f"{each['status']}: {each['reason']}"
+        rows.add_row(each["name"], each["channel"], each["handle"], health)
+    for shop in data["shops"]:
+        rows.add_row(shop["name"], f"shop ({shop['kind']})", "", "")
+    console.print(rows)
+
+
+@_team.command("add")
+def team_add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The colleague's name.")],
+    role: Annotated[str, typer.Option(help="admin, approver, editor or viewer.")] = "editor",
+    email: Annotated[str, typer.Option(help="Where notices go.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add a colleague; their token is shown this once."""
+    app, out = opened(ctx), output(as_json)
+    colleague, token = app.add_colleague(name, role, email)
+    data = {"name": colleague.name, "role": colleague.role, "token": token}
+    out.give(data, lambda console: console.print(
+        f"{name} is {role} here. Their token, shown this once: {token}", markup=False))  # fmt: skip
+
+
+@_team.command("list")
+def team_list(ctx: typer.Context, as_json: Json = False) -> None:
+    """List colleagues and their roles."""
+    app, out = opened(ctx), output(as_json)
+    people = [{"name": c.name, "role": c.role, "email": c.email} for c in app.colleagues()]
+
+    def tell(console: Console) -> None:
+        rows = table("colleague", "role", "email")
+        for each in people:
+            rows.add_row(each["name"], each["role"], each["email"])
+        console.print(rows)
+
+    out.give({"team": people}, tell)
