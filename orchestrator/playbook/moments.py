@@ -46,7 +46,8 @@ class Cap:
     window: timedelta
 
     def __str__(self) -> str:
-        return f"{self.count} per {spell(self.window)}"
+        days, rest = divmod(self.window, timedelta(days=1))
+        return f"{self.count} per {spell(self.window) if rest else f'{days}d'}"  # 7d, as people say it here
 
 
 def local(day: date, clock: time, zone: ZoneInfo) -> datetime:
