@@ -68,9 +68,8 @@ def over_time(value: Value) -> str:
     bars, unit = _buckets(value.hours)
     zone = f", {value.hours[0].at.tzname()}" if value.hours else ""
     title = f"Visits by the {unit}"
-    return figure(
-        title, f"{len(bars)} {unit}{'s' if len(bars) != 1 else ''}{zone}", _columns(title, bars), bars
-    )
+    note = f"{len(bars)} {unit}{'s' if len(bars) != 1 else ''}{zone}" if bars else ""
+    return figure(title, note, _columns(title, bars), bars)
 
 
 def _buckets(hours: Sequence[Hour]) -> tuple[list[Bar], str]:

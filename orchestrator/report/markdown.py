@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 from orchestrator import money
-from orchestrator.report.words import move, period, rule
+from orchestrator.report.words import move, period, rule, subject
 from orchestrator.value import Goal, Value
 
 
 def to_markdown(value: Value) -> str:
     """Write value as Markdown with one table per goal."""
     parts = [
-        f"# {_plain(value.brand)}: {_plain(value.title)}",
-        f"**{value.headline}**",
+        f"# {_plain(value.brand)}: {_plain(subject(value))}",
+        f"**{_plain(value.headline)}**",
         f"{period(value)} {rule(value)}",
     ]
     for goal in value.goals:

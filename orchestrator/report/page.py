@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from orchestrator import money
 from orchestrator.report import charts
-from orchestrator.report.words import moment, move, period, rule
+from orchestrator.report.words import moment, move, period, rule, subject
 from orchestrator.value import Figure, Goal, Grade, PlayLine, Value
 
 _STYLE = files("orchestrator.report").joinpath("page.css")
@@ -28,7 +28,7 @@ _WITH_ORDERS = {"unattributed": "unattributed_orders", "outside": "outside_order
 
 def to_html(value: Value) -> str:
     """Write value as one page."""
-    title = f"{value.brand}: {value.title}"
+    title = f"{value.brand}: {subject(value)}"
     body = "".join((_head(value), _cards(value), _charts(value), _plays(value), _caveats(value), _how(value)))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -40,7 +40,7 @@ def to_html(value: Value) -> str:
 
 def _head(value: Value) -> str:
     return (
-        f'<header><p class="over">{_safe(value.brand)} · {_safe(value.title)}</p>'
+        f'<header><p class="over">{_safe(value.brand)} · {_safe(subject(value))}</p>'
         f"<h1>{_safe(value.headline)}</h1>"
         f'<p class="under">{_safe(period(value))} {_safe(rule(value))}</p></header>\n'
     )

@@ -19,6 +19,11 @@ def period(value: Value) -> str:
     return f"Everything until {moment(value.until or value.as_of)}."
 
 
+def subject(value: Value) -> str:
+    """Name what the figures are about."""
+    return value.title or "All campaigns"
+
+
 def rule(value: Value) -> str:
     """Say how credit was given."""
     model = _MODELS.get(value.model, value.model)
