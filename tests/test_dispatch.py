@@ -162,7 +162,7 @@ def test_a_tick_runs_at_the_moment_that_is_due_next() -> None:
     with running(Tick("publish", counted, LONG, lambda: at if len(counted.times) == 1 else None)):
         counted.wait(2)
         late = (db.utcnow() - at).total_seconds()
-    assert 0 <= late < 0.5
+    assert 0 <= late < 1.0
     assert len(counted.times) == 2
 
 
@@ -270,8 +270,8 @@ def test_a_due_item_leaves_at_its_moment_and_a_try_that_comes_again_too(world: W
     clock[0].stop()
     outbox.close()
     assert world.status(one) == Status.PUBLISHED
-    assert 0 <= (left[0] - due).total_seconds() < 0.5
-    assert 0.5 <= (left[1] - left[0]).total_seconds() < 2.2  # what was asked, or our own first pause
+    assert 0 <= (left[0] - due).total_seconds() < 1.0
+    assert 0.5 <= (left[1] - left[0]).total_seconds() < 5.0  # what was asked, or our own first pause
 
 
 def _next(world: World, outbox: Outbox) -> datetime | None:
