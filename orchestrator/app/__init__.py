@@ -36,7 +36,8 @@ from orchestrator.tracking.shops import Call
 from orchestrator.value import Value
 
 __all__ = ["Orchestrator"]
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Orchestrator:
@@ -158,21 +159,21 @@ class Orchestrator:
 
     def preview(self, playbook: str) -> Diff:
         """Render each play as each channel would show it."""
-        by = self._may(Action.READ)
+        by, opened = self._may(Action.READ), self._programme.open(playbook, self.today())
         with db.reading(self.engine) as session:
-            return self._programme.preview(session, playbook, by, self.now())
+            return self._programme.preview(session, opened, by, self.now())
 
     def plan(self, playbook: str) -> Planned:
         """Say what applying a playbook would change."""
-        by = self._may(Action.READ)
+        by, opened = self._may(Action.READ), self._programme.open(playbook, self.today())
         with db.reading(self.engine) as session:
-            return self._programme.plan(session, playbook, by, self.now())
+            return self._programme.plan(session, opened, by, self.now())
 
     def apply(self, playbook: str) -> tuple[Planned, Applied, str]:
         """Apply a playbook; return plan, counts, and the CAMPAIGN@REV that would approve what waits."""
-        by = self._may(Action.WRITE)
+        by, opened = self._may(Action.WRITE), self._programme.open(playbook, self.today())
         with db.writing(self.engine) as session:
-            planned, applied = self._programme.apply(session, playbook, by, self.now())
+            planned, applied = self._programme.apply(session, opened, by, self.now())
             return planned, applied, items.campaign_reference(session, planned.campaign.id)
 
     def approve(self, refs: Sequence[str] = (), campaign: str = "") -> list[Item]:

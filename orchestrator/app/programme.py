@@ -32,6 +32,16 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A playbook with everything it names: packs, the file's digest, the accounts it may use."""
+
+    packs: Mapping[str, Pack]
+    playbook: Playbook
+    digest: str
+    accounts: tuple[AccountView, ...]
+
+
+@dataclass(frozen=True)
 class Planned:
     """A diff, the campaign it is for (kept or not yet), and the people that are left alone for it."""
 
@@ -98,38 +108,46 @@ class Programme:
 
     # ---- plan ---------------------------------------------------------------------------------
 
-    def plan(self, session: Session, name: str, by: str, now: datetime) -> Planned:
+    def open(self, name: str, today: date) -> Opened:
+        """Read a playbook with its packs, checked as `check` does, and ask its accounts for their limits.
+
+        Accounts keep what a server announces, in transactions of their own: open before you begin one.
+        """
+        packs, book, digest = self._read(name, today)
+        return Opened(packs, book, digest, self._account_views(book))
+
+    def plan(self, session: Session, opened: Opened, by: str, now: datetime) -> Planned:
         """Say what applying a playbook would change now."""
-        given, campaign, drawn = self._given(session, name, by, now)
+        given, campaign, drawn = self._given(session, opened, by, now)
         return Planned(campaign, plan.make(given), drawn)
 
-    def preview(self, session: Session, name: str, by: str, now: datetime) -> Diff:
+    def preview(self, session: Session, opened: Opened, by: str, now: datetime) -> Diff:
         """Render each play as each channel would show it, whether or not an account is connected."""
-        given, _, _ = self._given(session, name, by, now)
+        given, _, _ = self._given(session, opened, by, now)
         stand_ins = tuple(AccountView(channel, channel, limits) for channel, limits in declared().items())
         return plan.preview(given, stand_ins)
 
-    def apply(self, session: Session, name: str, by: str, now: datetime) -> tuple[Planned, Applied]:
+    def apply(self, session: Session, opened: Opened, by: str, now: datetime) -> tuple[Planned, Applied]:
         """Do what the plan says, in one transaction; a second time there is nothing to do."""
-        planned = self.plan(session, name, by, now)
+        planned = self.plan(session, opened, by, now)
         applied = items.apply(session, planned.diff, planned.campaign, by, now)
         holdout.keep(session, planned.campaign.id, planned.drawn, now)
         return planned, applied
 
     def _given(
-        self, session: Session, name: str, by: str, now: datetime
+        self, session: Session, opened: Opened, by: str, now: datetime
     ) -> tuple[PlanInput, Campaign, frozenset[str]]:
-        packs, book, digest = self._read(name, now.astimezone(self.brand.zone).date())
-        campaign = items.open_campaign(session, Run(book, digest, self.brand.links.window), by, now)
+        book = opened.playbook
+        campaign = items.open_campaign(session, Run(book, opened.digest, self.brand.links.window), by, now)
         recipients = self._recipients(session, campaign.id, now)
         drawn = self._drawn(book, campaign.id, recipients)
         given = PlanInput(
             playbook=book,
-            packs=packs,
+            packs=opened.packs,
             campaign=CampaignView(campaign.id, campaign.started_at),
             recipients=recipients,
             held=drawn | holdout.held(session, campaign.id),
-            accounts=self._accounts(book),
+            accounts=opened.accounts,
             standing=items.standing(session, campaign.id),
             brand_name=self.brand.name,
             zone=self.brand.zone,
@@ -143,22 +161,15 @@ class Programme:
         return given, campaign, drawn
 
     def _read(self, name: str, today: date) -> tuple[dict[str, Pack], Playbook, str]:
-        """Read one playbook and its packs, checked as `check` checks them."""
         path = self._path(name)
         packs, limits = content.survey(self.brand.folder / CONTENT)[0], declared()
         book = playbook.load(path, packs, limits, f"{PLAYBOOKS}/{path.name}")
-        used = {play.pack for play in book.plays}
-        faults = [
-            p
-            for each in used
-            if (pack := packs[each])
-            for p in content.check(pack, limits, self._around(today))
-        ]
-        broken = [each for each in used if packs[each] is None]
-        for each in broken:
-            content.load(self.brand.folder / CONTENT / each, f"{CONTENT}/{each}")
-        if faults:
-            raise CheckError.of(faults)
+        problems: list[Problem] = []
+        for each in sorted({play.pack for play in book.plays}):
+            pack = packs[each] or content.load(self.brand.folder / CONTENT / each, f"{CONTENT}/{each}")
+            problems += content.check(pack, limits, self._around(today))
+        if problems:
+            raise CheckError.of(problems)
         good = {each: pack for each, pack in packs.items() if pack}
         return good, book, hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -186,7 +197,7 @@ class Programme:
             if each.tier in tiers and holdout.drawn(key, campaign_id, each.person_id, share)
         )
 
-    def _accounts(self, book: Playbook) -> tuple[AccountView, ...]:
+    def _account_views(self, book: Playbook) -> tuple[AccountView, ...]:
         channels = {channel for play in book.plays for channel in play.channels}
         return tuple(
             AccountView(account.name, account.channel, self.accounts.limits(account.name))

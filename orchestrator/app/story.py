@@ -1,7 +1,7 @@
 """The whole promise, told once on the sample brand: people in, tiers, plan, posts, clicks, orders, report.
 
 The figures are those of a published trial: a promo picture made by a fan reached about a million people in
-six hours, brought about 8,000 of them to the shop, and sold for $10,000; it took 15 minutes of work and no ads.
+six hours, brought about 8,000 of them to the shop, and sold for $10,000, with 15 minutes of work and no ads.
 """
 
 import csv

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
@@ -170,7 +170,7 @@ def overview(session: Session) -> Overview:
         campaigns=campaigns(session),
         singles=counted.get("", ()),
         for_a_person=tuple((status, number) for status, number in waits if number),
-        next_due=waiting.next_due(session),
+        next_due=next_due(session),
         accounts=accounts(session),
     )
 
@@ -210,9 +210,14 @@ def pulse(session: Session, now: datetime) -> Pulse:
     return Pulse(_ordered(counted), session.exec(due).one())
 
 
-def _counts(session: Session, *rules: Any) -> dict[str, Counts]:
+def next_due(session: Session) -> datetime | None:
+    """Return when the next item can leave; None when nothing is queued on a connected account."""
+    return waiting.next_due(session)
+
+
+def _counts(session: Session) -> dict[str, Counts]:
     """Count items by campaign and status."""
-    query = select(Item.campaign_id, Item.status, func.count()).where(*rules)
+    query = select(Item.campaign_id, Item.status, func.count())
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for campaign_id, status, number in session.exec(
         query.group_by(col(Item.campaign_id), col(Item.status))
@@ -255,7 +260,7 @@ def campaign(session: Session, campaign_id: str, choice: Choice) -> CampaignPage
 
 def _campaign(session: Session, campaign_id: str) -> Campaign:
     if campaign_id == SINGLE:
-        never = datetime.min
+        never = datetime.min.replace(tzinfo=UTC)
         return Campaign(id="", playbook="", title="Posts without a playbook", goal="", file_hash="",
                         window_seconds=0, started_at=never, created_by="")  # fmt: skip
     row = session.get(Campaign, campaign_id)

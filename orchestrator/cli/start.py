@@ -7,8 +7,7 @@ import typer
 from rich.console import Console
 
 from orchestrator import report as reports
-from orchestrator import web
-from orchestrator.app import Orchestrator, samples, schema, story
+from orchestrator.app import Orchestrator, samples, schema
 from orchestrator.cli.asking import Asked, Json, opened, output
 from orchestrator.cli.show import table
 from orchestrator.cli.value import write
@@ -26,6 +25,10 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Tell the whole story on the sample brand: people, tiers, posts, clicks, orders, report."""
+    # The web framework is most of the time a command takes to start; only these two need it.
+    from orchestrator import web
+    from orchestrator.app import story
+
     voice = output(as_json)
     value = story.tell(out / "demo", web.running, voice.note)
     for kind in ("html", "json"):
@@ -75,6 +78,8 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8321,
 ) -> None:
     """Run web pages, tracked links, webhooks, the clock and workers in one process."""
+    from orchestrator import web
+
     web.serve(opened(ctx), host, port)
 
 
