@@ -32,7 +32,7 @@ AROUND = Surroundings(
     "Brick & Bloom", "https://go.example", ("shop.example",), date(2026, 11, 1), "en", "USD"
 )
 PNG = resvg_py.svg_to_bytes(
-    svg_string='<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><rect width="4" height="4"/></svg>',
+    svg_string='<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><path d="M0 0h4v4z"/></svg>',
     skip_system_fonts=True,
 )
 
@@ -63,7 +63,7 @@ CARD = (
 
 
 def write_pack(folder: Path, **files: str) -> Path:
-    """Write a sound pack; `files` replaces by name, with `_` for `.` (`pack_yaml`, `story_j2`), "" leaves out."""
+    """Write a sound pack; `files` replaces by name (`pack_yaml`, `story_j2`), "" leaves a file out."""
     all_files = {"pack_yaml": PACK, "story_j2": STORY, "note_j2": NOTE, "card_svg_j2": CARD} | files
     (folder / "media").mkdir(parents=True, exist_ok=True)
     (folder / "media" / "castle.png").write_bytes(PNG)

@@ -1,7 +1,9 @@
 """Bytes of a file or a rendered SVG -> a picture every channel understands, within bounds."""
 
+import atexit
 import base64
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -101,6 +103,8 @@ def _draw(svg: str, fonts: str) -> bytes:
 def _own_font() -> str:
     font = ImageFont.load_default(20)
     assert isinstance(font, ImageFont.FreeTypeFont)
-    path = Path(tempfile.mkdtemp(prefix="orchestrator-font-")) / "aileron.ttf"
+    folder = tempfile.mkdtemp(prefix="orchestrator-font-")  # the drawing takes fonts by their path only
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "aileron.ttf"
     path.write_bytes(font.font_bytes)
     return str(path)

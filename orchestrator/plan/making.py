@@ -63,6 +63,8 @@ class _Maker:
         self.left_out: Counter[tuple[str, str]] = Counter()
         self.problems: dict[Problem, None] = {}
         self.times = _times(given)
+        plays = given.playbook.plays
+        self.values = {play.play: given.packs[play.pack].fill(play.values) for play in plays}
 
     def diff(self) -> Diff:
         planned = tuple(item for play in self.given.playbook.plays for item in self._play(play))
@@ -195,7 +197,7 @@ class _Maker:
             context = replace(
                 context, person_name=person.name, first_name=first, person_tier=person.tier.slug
             )
-        post = render(pack, play.template, slot.account.channel, pack.fill(play.values), context)
+        post = render(pack, play.template, slot.account.channel, self.values[play.play], context)
         if person:
             post = replace(post, to=person.email, unsubscribe=given.unsubscribe_url(person.person_id))
         return post, LinkPlan(code, pack.link) if post.link else None

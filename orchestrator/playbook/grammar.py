@@ -63,7 +63,7 @@ class Rules(Document):
     holdout: Annotated[float, BeforeValidator(read_share), _text(r"^\d{1,2}(\.\d+)?\s*%$", "10%")] = Field(
         default=0.0, description="Share of the people written to personally who are left alone, to compare"
     )
-    caps: Caps = Caps()
+    caps: Caps = Field(default=Caps(), description="How often one person may be written to")
 
 
 class Play(Document):
@@ -95,16 +95,16 @@ class Playbook(Document):
     """A recipe a manager can sign: one campaign is one run of it."""
 
     playbook: Name = Field(description="Its name, as the file is called")
-    title: Words
+    title: Words = Field(description="What people call it")
     why: Words = Field(description="One sentence a manager would sign")
-    goal: Goal
+    goal: Goal = Field(description="What it is for")
     starts: Annotated[
         Moment | None, BeforeValidator(read_start), _text(STARTS, "on-apply", "2026-12-01 09:00")
     ] = Field(
         default=None, description="When the campaign starts: on-apply, or a day in the brand's time zone"
     )
-    rules: Rules = Rules()
-    plays: Annotated[tuple[Play, ...], Field(min_length=1)]
+    rules: Rules = Field(default=Rules(), description="Under which rules everything in it happens")
+    plays: Annotated[tuple[Play, ...], Field(min_length=1, description="What happens, line by line")]
 
     _places: Mapping[str, Problem] = PrivateAttr(default_factory=dict)
 
