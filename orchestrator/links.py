@@ -16,6 +16,7 @@ from orchestrator.db import UtcDateTime
 
 CODE_LENGTH = 12
 RANDOM_BYTES = 10  # of a click id; 16 characters in base 32
+_SIGNED_BYTES = 10  # 80 bits of a signature, 16 characters
 _SIGNED_LENGTH = 16
 _TOKEN_LENGTH = CODE_LENGTH + 2 * _SIGNED_LENGTH
 _ROWS_AT_ONCE = 500  # nine columns each: below the limit of bound values of both databases
@@ -44,7 +45,7 @@ def code(key: bytes, item_id: str, person_id: str | None, target: str) -> str:
     """Derive a link's code: 12 characters of a-z and 2-7, the same for the same item, person and target."""
     parts = (item_id, person_id or "", target)
     told_apart = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
-    return _base32(hmac.digest(key, told_apart, "sha256"))[:CODE_LENGTH]
+    return _base32(hmac.digest(key, told_apart, "sha256")[:_SIGNED_BYTES])[:CODE_LENGTH]
 
 
 def url(public_url: str, code: str) -> str:
@@ -67,7 +68,7 @@ def verify_click(key: bytes, token: str) -> bool:
 
 
 def _signature(key: bytes, told: str) -> str:
-    return _base32(hmac.digest(key, b"click:" + told.encode(), "sha256"))[:_SIGNED_LENGTH]
+    return _base32(hmac.digest(key, b"click:" + told.encode(), "sha256")[:_SIGNED_BYTES])
 
 
 def _base32(raw: bytes) -> str:
