@@ -1,5 +1,10 @@
 """Turn a brand's happy customers into advocates, and say what that was worth."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.app import Orchestrator
+
 __all__ = ["Orchestrator"]
 
 
@@ -9,4 +14,4 @@ def __getattr__(name: str) -> object:
         from orchestrator.app import Orchestrator
 
         return Orchestrator
-    raise AttributeError(name)
+    raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")

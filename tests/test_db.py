@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import StatementError
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, SQLModel, col, select
 
 from orchestrator import db
 from orchestrator.errors import OutsideError
@@ -45,7 +45,7 @@ def test_order_in_the_database_is_order_in_time(engine: Engine) -> None:
             Moment(id=i, at=base + timedelta(microseconds=d)) for i, d in enumerate((10, 9, 0, 1_000_000))
         )
     with db.reading(engine) as session:
-        assert [m.id for m in session.exec(select(Moment).order_by(Moment.at)).all()] == [2, 1, 0, 3]
+        assert [m.id for m in session.exec(select(Moment).order_by(col(Moment.at))).all()] == [2, 1, 0, 3]
 
 
 def test_a_naive_time_is_refused(engine: Engine) -> None:

@@ -117,7 +117,7 @@ def world(folder: Path) -> Iterator[World]:
         with (
             Orchestrator(folder, environ=environ) as app,
             Rehearsal({"brand": "token"}) as platform,
-            web.running(app, listener) as url,
+            web.running(app, sock=listener) as url,
         ):
             for kind in ("people", "purchases", "visits", "codesign"):
                 app.bring(Source(kind, folder / "sample" / f"{kind}.csv"))

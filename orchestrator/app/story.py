@@ -117,6 +117,7 @@ def _visit(urls: Iterable[str]) -> list[str]:
 
 def _fetch(urls: Iterable[str], headers: dict[str, str]) -> list[str]:
     with requests.Session() as session:
+        session.trust_env = False  # it stays on this machine: looking for a proxy takes most of the time
         return [
             session.get(url, headers=headers, allow_redirects=False, timeout=30).headers["location"]
             for url in urls

@@ -30,7 +30,7 @@ def demo(
     from orchestrator.app import story
 
     voice = output(as_json)
-    value = story.tell(out / "demo", web.running, voice.note)
+    value = story.tell(out / "demo", lambda app, sock: web.running(app, sock=sock), voice.note)
     for kind in ("html", "json"):
         write(out / f"report.{kind}", reports.write(value, kind))
     voice.give(
