@@ -1,0 +1,150 @@
+"""Runs the web door, and beside it the clock that drives the outbox, until somebody says stop."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+
+import uvicorn
+
+from orchestrator import team
+from orchestrator.app import Orchestrator, views
+from orchestrator.app.ledger import Asked
+from orchestrator.dispatch import Clock, Tick
+from orchestrator.errors import OutsideError
+from orchestrator.team import Action
+from orchestrator.web.joined import HEART, build
+from orchestrator.web.public import ASGI
+from orchestrator.web.signin import Links
+
+_SOON, _BEAT = timedelta(seconds=3), timedelta(seconds=5)
+_COLLECT, _REPORT = timedelta(minutes=15), timedelta(hours=1)
+_LAST_ANSWERS = 5  # seconds that requests under way get when we stop
+_GLANCE = 0.5  # seconds between looks whether the web still runs
+
+
+def bind(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """Take a port, 0 for a free one; raises `OutsideError` where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise OutsideError(
+            f"Port {port} of {host} cannot be had: {error.strerror}. Choose another one with --port."
+        ) from error
+    return taken
+
+
+def address(sock: socket.socket) -> str:
+    """Spell the address at which a bound socket is reached from this machine."""
+    host, port = sock.getsockname()[:2]
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (no binding, a look)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+@contextmanager
+def running(
+    app: Orchestrator, sock: socket.socket | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
+    """Run the web door without a clock for the length of a with block; gives its address.
+
+    `sock` is a port taken before (`bind`), so that the address can be known before the app is made.
+    """
+    with _listening(build(app), sock or bind(host, port)) as (url, _):
+        yield url
+
+
+@contextmanager
+def _listening(web: ASGI, sock: socket.socket) -> Iterator[tuple[str, threading.Thread]]:
+    # No access log: a server has no business with its visitors' addresses.
+    config = uvicorn.Config(
+        web, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=_LAST_ANSWERS,
+    )  # fmt: skip
+    server, url = uvicorn.Server(config), address(sock)
+    thread = threading.Thread(target=server.run, args=([sock],), name="web")
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        if not server.started:
+            raise OutsideError(f"The web door at {url} could not be opened; the log says why.")
+        yield url, thread
+    finally:
+        server.should_exit = True
+        thread.join()
+        sock.close()
+
+
+# ---- serve ------------------------------------------------------------------------------------
+
+
+def ticks(app: Orchestrator) -> Clock:
+    """Make the clock of a brand: publish, recover, collect, report, and a beat that shows it lives."""
+    outbox = app.sending.outbox
+    return Clock(
+        [
+            Tick("publish", app.publish, _SOON, lambda: app.look(outbox.next_due)),
+            Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
+            Tick("collect", app.collect, _COLLECT),
+            Tick("report", lambda: _keep_report(app), _REPORT),
+            Tick(HEART, lambda: app.look(views.next_due), _BEAT),
+        ]
+    )
+
+
+def _keep_report(app: Orchestrator) -> None:
+    """Write the report into the state folder, whole or not at all, for whoever fetches it from there."""
+    place = app.brand.state / "report.html"
+    fresh = place.with_suffix(".new")
+    try:
+        fresh.write_text(app.report(Asked(), "html"), encoding="utf-8")
+        fresh.replace(place)
+    except OSError as error:
+        raise OutsideError(f"{place} cannot be written: {error.strerror}. Make room there.") from error
+
+
+def serve(
+    app: Orchestrator, host: str = "127.0.0.1", port: int = 8321, say: Callable[[str], None] = print
+) -> None:
+    """Run web, clock and workers in this process until SIGINT or SIGTERM; call it from the main thread.
+
+    `say` is told where the pages are, with a link that signs the acting colleague in once.
+    """
+    team.require(app.colleague, Action.WRITE)
+    links, clock, sock = Links(app.now), ticks(app), bind(host, port)
+    with _told_to_stop() as stop, _listening(build(app, clock, links), sock) as (url, web):
+        clock.start()
+        try:
+            say(f"Sign in as {app.colleague.name} (once, within 15 minutes): "
+                f"{url}/sign-in?code={links.make(app.colleague.name)}")  # fmt: skip
+            say(f"Pages, API and tracked links: {url}/   Stop with Ctrl-C.")
+            while web.is_alive() and not stop.wait(_GLANCE):
+                pass
+        finally:
+            app.sending.outbox.rest()
+            clock.stop()
+    if not stop.is_set():
+        raise OutsideError("The web door closed by itself; the log says why. Nothing was lost.")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Give an event that SIGINT and SIGTERM set; what they did before is put back."""
+    stop = threading.Event()
+
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
