@@ -22,6 +22,37 @@ from orchestrator.errors import CheckError, OutsideError, Problem
 FILE = "brand.yaml"
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One variable of the environment: what holds without it, and what it means."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting(
+        "ORCHESTRATOR_DATABASE_URL",
+        "SQLite in DIR/.orchestrator/state.db",
+        "Database of the state, as an SQLAlchemy URL; PostgreSQL takes the extra `[postgres]`",
+    ),
+    Setting(
+        "ORCHESTRATOR_FACTS", "DIR/.orchestrator/facts", "Folder of the facts (Parquet); only a folder as yet"
+    ),
+    Setting("ORCHESTRATOR_ENGINE", "duckdb", "What reads the facts; only duckdb as yet"),
+    Setting(
+        "ORCHESTRATOR_SECRET_KEY",
+        "made on first run in DIR/.orchestrator/secret.key, for its owner only",
+        "At least 32 characters; seals logins and signs links. Without it every account is connected anew",
+    ),
+    Setting("ORCHESTRATOR_PUBLIC_URL", "http://127.0.0.1:8321", "What tracked links and webhooks start with"),
+    Setting(
+        "ORCHESTRATOR_TOKEN", "none", "Token of the colleague a command acts for, where `--as` names none"
+    ),
+)
+
+
 def _seconds(text: object) -> object:
     """Let technical times be written in seconds (`30s`) too."""
     word = str(text).strip()
@@ -53,16 +84,22 @@ Amount = Annotated[Decimal, Field(ge=0, max_digits=12)]
 class Costs(Document):
     """What work costs, in major units of the brand's currency."""
 
-    hour: Amount = Decimal(0)
+    hour: Amount = Field(
+        default=Decimal(0), description="An hour of work; 0: work is counted in minutes only"
+    )
 
 
 class Ads(Document):
     """What the same reach or visits would cost as ads: a figure somebody states, graded *assumed*."""
 
-    click: Amount | None = None
-    thousand: Amount | None = None
-    stated_by: str = Field(default="", alias="stated-by")
-    stated_on: date | None = Field(default=None, alias="stated-on")
+    click: Amount | None = Field(default=None, description="One visit bought as an ad click")
+    thousand: Amount | None = Field(default=None, description="A thousand people reached by ads")
+    stated_by: str = Field(
+        default="", alias="stated-by", description="Who states these prices; needed once there is one"
+    )
+    stated_on: date | None = Field(
+        default=None, alias="stated-on", description="The day on which they were stated"
+    )
 
     @model_validator(mode="after")
     def _signed(self) -> "Ads":
@@ -74,26 +111,55 @@ class Ads(Document):
 class TierWindows(Document):
     """How long a fact counts, in calendar months."""
 
-    lead_months: int = Field(default=24, ge=1, le=600, alias="lead-months")
-    active_months: int = Field(default=12, ge=1, le=600, alias="active-months")
+    lead_months: int = Field(
+        default=24,
+        ge=1,
+        le=600,
+        alias="lead-months",
+        description="Co-design keeps somebody in tier 1 so long",
+    )
+    active_months: int = Field(
+        default=12,
+        ge=1,
+        le=600,
+        alias="active-months",
+        description="A purchase keeps a household in tier 4 so long",
+    )
 
 
 class LinkRules(Document):
     """Where tracked links may lead, and how long a click may earn credit."""
 
-    domains: tuple[str, ...] = ()
-    window: Annotated[Duration, AfterValidator(_positive)] = timedelta(days=30)
-    click_ids: bool = Field(default=True, alias="click-ids")
+    domains: tuple[str, ...] = Field(
+        default=(),
+        description="Domains that links may lead to, their subdomains included; others are refused",
+    )
+    window: Annotated[Duration, AfterValidator(_positive)] = Field(
+        default=timedelta(days=30),
+        description="How long a click may earn credit; a playbook may say otherwise",
+    )
+    click_ids: bool = Field(
+        default=True,
+        alias="click-ids",
+        description="Whether the target gets `oc=`, by which an order finds its click",
+    )
 
 
 class OutboxRules(Document):
     """How posts leave: time allowed for one request, for one lease, and how often to try."""
 
-    request: Technical = timedelta(seconds=30)
-    lease: Technical = timedelta(seconds=60)
-    retries: int = Field(default=5, ge=0, le=50)
-    threads: int = Field(default=8, ge=1, le=128)
-    batch: int = Field(default=16, ge=1, le=1000)
+    request: Technical = Field(
+        default=timedelta(seconds=30), description="Time allowed for the request that publishes"
+    )
+    lease: Technical = Field(
+        default=timedelta(seconds=60),
+        description="How long one worker alone may send an item; longer than `request`",
+    )
+    retries: int = Field(
+        default=5, ge=0, le=50, description="Tries after a temporary refusal before the item is given back"
+    )
+    threads: int = Field(default=8, ge=1, le=128, description="Items that one process sends at once")
+    batch: int = Field(default=16, ge=1, le=1000, description="Items that a worker claims at a time")
 
     @model_validator(mode="after")
     def _lease_outlives_request(self) -> "OutboxRules":
@@ -106,16 +172,19 @@ class OutboxRules(Document):
 class BrandFile(Document):
     """brand.yaml as it is written."""
 
-    name: str = Field(min_length=1)
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(alias="time-zone")
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-    language: str = "en"
-    country: str = ""
-    costs: Costs = Costs()
-    ads: Ads = Ads()
-    tiers: TierWindows = TierWindows()
-    links: LinkRules = LinkRules()
-    outbox: OutboxRules = OutboxRules()
+    name: str = Field(min_length=1, description="What the brand is called")
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        alias="time-zone",
+        description="Where its days begin and times without an offset belong, such as Europe/Berlin",
+    )
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="Of money without one (ISO 4217), such as EUR")
+    language: str = Field(default="en", description="Language of its posts (BCP 47)")
+    country: str = Field(default="", description="Where it is at home (ISO 3166)")
+    costs: Costs = Field(default=Costs(), description="What work costs")
+    ads: Ads = Field(default=Ads(), description="What the same would cost as ads")
+    tiers: TierWindows = Field(default=TierWindows(), description="How long a fact counts for a tier")
+    links: LinkRules = Field(default=LinkRules(), description="Rules of tracked links")
+    outbox: OutboxRules = Field(default=OutboxRules(), description="How posts leave")
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,15 @@ Words = Annotated[str, Field(min_length=1)]
 class Rights(Document):
     """Whose work this is and what its owner allowed."""
 
-    owner: Words
-    terms: Words
-    granted: Annotated[date | None, BeforeValidator(_granted)]  # None: withheld
-    expires: Annotated[date | None, BeforeValidator(_expires)]  # None: never
-    proof: Words
+    owner: Words = Field(description="Whose work it is")
+    terms: Words = Field(description="What the owner allowed")
+    granted: Annotated[date | None, BeforeValidator(_granted)] = Field(
+        description="From when it may be used, or `withheld`"
+    )  # None: withheld
+    expires: Annotated[date | None, BeforeValidator(_expires)] = Field(
+        description="The last day on which it may be used, or `never`"
+    )  # None: never
+    proof: Words = Field(description="Where the owner's word is kept")
 
     def problem(self, day: date) -> str:
         """Say why the pack may not be used on a day, "" if it may."""
@@ -71,10 +75,10 @@ class Rights(Document):
 class Variable(Document):
     """What a template leaves open."""
 
-    type: Literal["text", "number", "date", "choice", "url"]
-    choices: tuple[str, ...] = ()
-    default: str | None = None
-    meaning: Words
+    type: Literal["text", "number", "date", "choice", "url"] = Field(description="What may be written for it")
+    choices: tuple[str, ...] = Field(default=(), description="The words of a `choice`, and only of it")
+    default: str | None = Field(default=None, description="What holds where a play says nothing")
+    meaning: Words = Field(description="What it says, for whoever fills it in")
 
     @model_validator(mode="after")
     def _sound(self) -> "Variable":
@@ -107,41 +111,51 @@ def _number(text: str) -> int | float:
 class MediaFile(Document):
     """One picture: a file as it is, or `NAME.svg.j2` drawn for each reader; `alt` is a one-line template."""
 
-    file: Words
-    alt: str = ""  # a missing one is told by the check, together with everything else
+    file: Words = Field(description="A picture in the pack's folder, or a drawing `NAME.svg.j2`")
+    alt: str = Field(
+        default="", description="What it shows, in one line; needed"
+    )  # a missing one is told by the check, together with everything else
 
 
 class TemplateFile(Document):
     """One text; its words stand in `NAME.j2` and, where a channel needs its own, `NAME.CHANNEL.j2`."""
 
-    media: tuple[str, ...] = ()
-    subject: str = ""
-    channels: tuple[str, ...] = ()  # where it is not made for all channels of the pack
+    media: tuple[str, ...] = Field(default=(), description="Its pictures, by their names in `media`")
+    subject: str = Field(default="", description="Its subject, for channels that have one")
+    channels: tuple[str, ...] = Field(
+        default=(), description="Only these channels; else all of the pack"
+    )  # where it is not made for all channels of the pack
 
 
 class PackFile(Document):
     """pack.yaml."""
 
-    title: Words
-    kind: Kind
-    why: Why
-    emotion: Emotion | None = None
-    rights: Rights | None = None  # told by the check, too
-    channels: Annotated[tuple[Name, ...], Field(min_length=1)]
-    link: str = ""
-    variables: Mapping[Name, Variable] = {}
-    media: Mapping[Name, MediaFile] = {}
-    templates: Annotated[Mapping[Name, TemplateFile], Field(min_length=1)]
+    title: Words = Field(description="What people call it")
+    kind: Kind = Field(description="What sort of content it is")
+    why: Why = Field(description="Why people pass it on: it makes them useful, funny, knowing, close or seen")
+    emotion: Emotion | None = Field(default=None, description="What it is meant to make people do")
+    rights: Rights | None = Field(
+        default=None, description="Whose work it is and what is allowed; needed"
+    )  # a missing one is told by the check, too
+    channels: Annotated[
+        tuple[Name, ...], Field(min_length=1, description="Channels it is made for; no play may use another")
+    ]
+    link: str = Field(default="", description="Where its tracked link leads, at a domain of brand.yaml")
+    variables: Mapping[Name, Variable] = Field(
+        default={}, description="What its templates leave open, by name"
+    )
+    media: Mapping[Name, MediaFile] = Field(default={}, description="Its pictures, by name")
+    templates: Annotated[Mapping[Name, TemplateFile], Field(min_length=1, description="Its texts, by name")]
 
 
 class Sample(Document):
     """One set of values to look at the pack with."""
 
-    sample: Name
-    values: Mapping[str, str] = Field(default={}, alias="with")
+    sample: Name = Field(description="Its name")
+    values: Mapping[str, str] = Field(default={}, alias="with", description="Values for the pack's variables")
 
 
 class SamplesFile(Document):
     """samples.yaml."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] = Field(description="Sets of values that `check` renders every text with")

@@ -101,7 +101,8 @@ class Playbook(Document):
     starts: Annotated[
         Moment | None, BeforeValidator(read_start), _text(STARTS, "on-apply", "2026-12-01 09:00")
     ] = Field(
-        default=None, description="When the campaign starts: on-apply, or a day in the brand's time zone"
+        default=None,
+        description="When the campaign starts: `on-apply` (also without it), or a day in the brand's zone",
     )
     rules: Rules = Field(default=Rules(), description="Under which rules everything in it happens")
     plays: Annotated[tuple[Play, ...], Field(min_length=1, description="What happens, line by line")]
