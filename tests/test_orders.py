@@ -1,13 +1,16 @@
 """An order is kept once, only if its shop signed it, with what led to it; a refund takes away again."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,10 +26,11 @@ from orchestrator.facts import Facts
 from orchestrator.intake.kinds import OrderRow
 from orchestrator.links import Link
 from orchestrator.tracking import ledger, orders, shops
-from orchestrator.tracking.clicks import Click
+from orchestrator.tracking.clicks import Click, Recorder, Rules
 from orchestrator.tracking.ledger import Scope
 from orchestrator.tracking.orders import Delivery, Door, Order, Receipt
 from orchestrator.tracking.shops import Call, SignatureError, base
+from tests.servers.postgres import PostgresServer
 
 KEY = b"k" * 32
 SECRET = "whsec"
@@ -38,8 +42,8 @@ TABLES = ("link", "click", "order", "delivery", "cost", "reading")
 class Ledger:
     """A small brand: one public link, one personal link, one click on each."""
 
-    def __init__(self, folder: Path) -> None:
-        self.engine: Engine = connect(f"sqlite:///{folder}/state.db")
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.engine: Engine = connect(url or f"sqlite:///{folder}/state.db")
         SQLModel.metadata.create_all(self.engine, tables=[SQLModel.metadata.tables[name] for name in TABLES])
         self.facts = Facts(folder / "facts")
         self.link, self.click = self._link("item1", None, b"0000000001")
@@ -693,6 +697,34 @@ def test_a_fraction_of_a_coin_that_does_not_exist_is_a_sentence(book: Ledger) ->
 def test_a_broken_stripe_object_is_a_sentence(book: Ledger) -> None:
     with pytest.raises(CheckError, match="amount_total"):
         book.receive(session_paid(amount_total=None), "stripe")
+
+
+# ---- PostgreSQL
+
+
+@pytest.mark.servers
+def test_all_of_it_holds_on_postgresql_too(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    book = Ledger(tmp_path, postgres_server.fresh_database())
+    call = own("A-1", oc=book.click, event_id="e1")
+    with ThreadPoolExecutor(6) as shop:
+        receipts = list(shop.map(lambda _: book.receive(call), range(12)))
+    assert sum(receipt.added for receipt in receipts) == 1
+    book.receive(own("R-1", refund_of="A-1", amount="2.34"))
+    book.save(*(OrderRow(f"F-{n}", NOW, n, "USD", link=book.link) for n in range(3000)))
+    with writing(book.engine) as session:
+        links.keep(session, [Link(code=book.link, target="elsewhere", created_at=NOW)])
+    recorder = Recorder(book.engine, Rules(KEY, ("castle.example",)), lambda: NOW)
+    where = asyncio.run(recorder.record(book.link, "GET", {"user-agent": "Mozilla/5.0", "accept": "*/*"}))
+    recorder.close()
+    assert where.startswith("https://castle.example/")
+    with reading(book.engine) as session:
+        assert ledger.visits_by_hour(session, Scope()) == ((BEFORE, 2), (NOW, 1))
+        assert sum(each.count for each in ledger.visits(session, Scope())) == 3
+        assert ledger.people(session, Scope(), ZoneInfo("UTC")) == ledger.People(1, 0)
+    found = book.sales()
+    assert sum(sale.amount for sale in found.sales) == 1234 + 2999 * 3000 // 2
+    assert [refund.amount for sale in found.sales for refund in sale.refunds] == [234]
+    book.engine.dispose()
 
 
 # ---- privacy
