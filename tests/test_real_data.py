@@ -37,7 +37,7 @@ CDNOW = Source(
     "purchases",
     DATA / "cdnow/CDNOW_sample.txt",
     delimiter="blank",
-    columns=tuple(["person_id", "-", "at", "items", "amount"]),
+    columns=("person_id", "-", "at", "items", "amount"),
 )
 
 
