@@ -81,7 +81,7 @@ class World:
     def queue(self, channel: str, count: int) -> None:
         with Orchestrator(self.folder) as app:
             for _ in range(count):
-                text = f"Post {len(self.texts[channel]):03d} for {channel}, to be there once."
+                text = f"Post {len(self.texts[channel]):03d} of {self.folder.name}, to be there once."
                 self.texts[channel].append(text)
                 app.post(channel, text)
 

@@ -7,8 +7,8 @@ from alembic.autogenerate.api import AutogenContext
 from sqlmodel import SQLModel
 
 from orchestrator import accounts, audience, items, links, outbox, team
-from orchestrator.tracking import clicks, costs, orders, readings
 from orchestrator.db import UtcDateTime
+from orchestrator.tracking import clicks, costs, orders, readings
 
 # Imported so that their tables are known.
 TABLES = (accounts, audience, items, links, outbox, team, clicks, costs, orders, readings)
