@@ -30,9 +30,12 @@ LATER = NOW + timedelta(days=1)
 KEY = b"k" * 32
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = db.connect(f"sqlite:///{tmp_path / 'state.db'}")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").fresh_database()
+    engine = db.connect(url)
     SQLModel.metadata.create_all(engine)
     yield engine
     engine.dispose()

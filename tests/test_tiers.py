@@ -462,8 +462,11 @@ NOW = datetime(2017, 12, 2, 8, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = db.connect(f"sqlite:///{tmp_path / 'state.db'}")
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    if getattr(request, "param", "") == "postgresql":
+        url = request.getfixturevalue("postgres_server").fresh_database()
+    engine = db.connect(url)
     SQLModel.metadata.create_all(engine)
     yield engine
     engine.dispose()
@@ -486,6 +489,10 @@ def moves(session: Session) -> list[tuple[int, str, int | None, int]]:
     ]
 
 
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+
+
+@pytest.mark.parametrize("engine", BOTH, indirect=True)
 def test_the_first_run_keeps_everybody_and_later_ones_only_what_changed(
     session: Session, brand: Brand, tmp_path: Path
 ) -> None:
