@@ -319,10 +319,10 @@ def test_an_order_with_an_unknown_link_and_code_is_unattributed(book: Ledger) ->
     assert book.sales().sales[0].key == ""
 
 
-def test_the_person_of_a_personal_link_is_taken_for_the_buyer_unless_the_shop_names_one(book: Ledger) -> None:
+def test_the_buyer_is_whom_the_shop_names_and_not_whom_a_personal_link_was_made_for(book: Ledger) -> None:
     book.receive(own("A-1", oc=book.personal_click))
     book.receive(own("A-2", oc=book.personal_click, person_id="p9"))
-    assert [row.person_id for row in book.rows().values()] == ["p7", "p9"]
+    assert [row.person_id for row in book.rows().values()] == [None, "p9"]
 
 
 def test_ties_give_the_contacts_that_may_earn_credit(book: Ledger) -> None:

@@ -61,6 +61,7 @@ class Trial:
     minutes: int
     seed: int
     noise: bool
+    says: tuple[str, ...] = ()  # what the page must say in just these words
 
     @property
     def late(self) -> int:
@@ -71,7 +72,8 @@ def published_trial() -> Trial:
     rnd = random.Random(2009)
     cuts = sorted(rnd.sample(range(100, 1_000_000, 100), 199))
     amounts = tuple(b - a for a, b in itertools.pairwise([0, *cuts, 1_000_000]))
-    return Trial((1_000_000,), 8_000, amounts, 15, 2009, noise=False)
+    says = ("1,000,000", "8,000", "$10,000.00", "15 min", "$0.00", "$40,000.00 per hour", "$1.25 per visit")
+    return Trial((1_000_000,), 8_000, amounts, 15, 2009, noise=False, says=says)
 
 
 def seeded_trial(seed: int) -> Trial:
@@ -136,6 +138,7 @@ def follow(urls: Sequence[str], headers: Sequence[dict[str, str]]) -> list[str]:
 
     def some(mine: list[tuple[str, dict[str, str]]]) -> list[str]:
         with requests.Session() as session:
+            session.trust_env = False  # nothing leaves this machine
             answers = [
                 session.get(url, headers=told, allow_redirects=False, timeout=30) for url, told in mine
             ]
@@ -218,6 +221,7 @@ def test_the_report_says_to_the_cent_what_the_fans_picture_was_worth(trial: Tria
         value = there.app.value(Asked(PLAYBOOK))
         told = json.loads(there.app.report(Asked(PLAYBOOK), "json"))
         page = there.app.report(Asked(PLAYBOOK), "html")
+        text = there.app.report(Asked(PLAYBOOK), "md")
     gross = sum(trial.amounts)
     back = sum(cents // 2 for cents in trial.amounts[:3]) if trial.noise else 0
     net = gross - back
@@ -232,18 +236,11 @@ def test_the_report_says_to_the_cent_what_the_fans_picture_was_worth(trial: Tria
     assert work["bots"].value == (500 if trial.noise else 0)
     assert work["minutes"].value == trial.minutes
     assert work["spend"].shown == "$0.00"
-    assert work["money_per_hour"].shown == f"{money(half_up(net * 60, trial.minutes))} per hour of work"
+    assert work["money_per_hour"].shown == f"{money(half_up(net * 60, trial.minutes))} per hour"
     assert work["money_per_visit"].shown == f"{money(half_up(net, trial.visits))} per visit"
     assert told["goals"]["sales"]["credited"]["minor"] == net
     assert money(net) in page
-
-
-def test_the_published_figures_are_the_published_figures(tmp_path: Path) -> None:
-    with world(tmp_path) as there:
-        play(there, published_trial())
-        text = there.app.report(Asked(PLAYBOOK), "md")
-    for figure in ("1,000,000", "8,000", "$10,000.00", "15 min", "$0.00", "$40,000.00", "$1.25"):
-        assert figure in text, figure
+    assert [words for words in trial.says if words not in text] == []
 
 
 def test_an_order_with_an_unknown_code_is_shown_as_unattributed(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from pydantic.fields import FieldInfo
 from sqlmodel import Session
 
 import connectors
 from connectors.base import Media, Post
-from orchestrator import audience, brand, db, items, links, outbox, report, team
+from orchestrator import audience, brand, db, documents, items, links, outbox, report, team
 from orchestrator.accounts import Account, Accounts
 from orchestrator.app import history, ledger, schema
 from orchestrator.app.history import Brought, Progress, Shelf
@@ -214,7 +214,11 @@ class Orchestrator:
         logins = self._accounts.all()
         found = [a for a in logins if a.name == name] or [a for a in logins if a.channel == name]
         if not found:
-            raise CheckError(f"no account is connected for {name!r}; connect one with: orchestrator connect")
+            hint = documents.suggest(name, {n for each in logins for n in (each.name, each.channel)})
+            raise CheckError(
+                f"no account is connected for {name!r}{hint}; "
+                "connect one with: orchestrator connect CHANNEL NAME, or see: orchestrator accounts"
+            )
         if len(found) > 1:
             raise CheckError(
                 f"several accounts are on {name!r}; say which: {', '.join(a.name for a in found)}"
@@ -227,7 +231,7 @@ class Orchestrator:
         with db.reading(self.engine) as session:
             item = session.get(Item, ref.partition("@")[0])
             if item is None:
-                raise CheckError(f"There is no item {ref!r}.")
+                raise items.missing(session, ref)
             return item, items.post_of(session, item.id, item.rev)
 
     def published(self) -> list[Item]:
@@ -287,7 +291,12 @@ class Orchestrator:
         """Keep a shop's signing secret."""
         self._may(Action.MANAGE)
         if kind not in SHOP_KINDS:
-            raise CheckError(f"--kind {kind!r}: choose one of {', '.join(SHOP_KINDS)}")
+            said = (
+                f"--kind {kind!r} is unknown{documents.suggest(kind, SHOP_KINDS)}"
+                if kind
+                else "--kind is missing"
+            )
+            raise CheckError(f"{said}; choose one of {', '.join(SHOP_KINDS)}")
         self._accounts.connect_shop(name, kind, secret)
 
     def shops(self) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Everything the rooms above know about a stretch of work -> one Value."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -58,8 +59,9 @@ def _start(day: date | None, brand: Brand) -> datetime | None:
 
 
 def _inputs(session: Session, brand: Brand, scope: Scope, campaign: Campaign | None, now: datetime) -> Inputs:
-    rows = _items(session, scope)
-    sold = ledger.sales(session, scope)
+    sold, visits = ledger.sales(session, scope), ledger.visits(session, scope)
+    touched = {each.item_id for each in visits} | {each.item_id for each in sold.touchpoints}
+    rows = _items(session, scope, touched)
     window = timedelta(seconds=campaign.window_seconds) if campaign else brand.links.window
     touches = [Touch(t.id, t.at, t.item_id, t.key) for t in sold.touchpoints]
     seen = ledger.people(session, scope, brand.zone)
@@ -70,9 +72,7 @@ def _inputs(session: Session, brand: Brand, scope: Scope, campaign: Campaign | N
         ),
         ledger=attribution.credit(touches, [_conversion(each) for each in sold.sales], window),
         items=tuple(value.Item(i.id, i.campaign_id, i.play, i.channel, i.status) for i in rows),
-        clicks=tuple(
-            value.Clicks(v.item_id, v.bot, v.personal, v.count) for v in ledger.visits(session, scope)
-        ),
+        clicks=tuple(value.Clicks(v.item_id, v.bot, v.personal, v.count) for v in visits),
         hours=ledger.visits_by_hour(session, scope),
         costs=tuple(value.Cost(c.kind, c.amount) for c in ledger.costs(session, scope)),
         readings=_readings(session, rows, scope),
@@ -80,19 +80,19 @@ def _inputs(session: Session, brand: Brand, scope: Scope, campaign: Campaign | N
         people=value.People(seen.seen, seen.returned, runs),
         decisions=_decisions(session, rows),
         rates=_rates(brand),
-        loose=tuple(_refund(each) for each in sold.loose),
+        loose=tuple(_refund(each) for each in sold.loose if each.currency == brand.currency),
     )
 
 
-def _items(session: Session, scope: Scope) -> list[Item]:
+def _items(session: Session, scope: Scope, touched: Collection[str]) -> list[Item]:
+    """List the items due in the span, and earlier ones that were clicked or bought through in it."""
     query = select(Item).order_by(col(Item.due_at), col(Item.id))
     if scope.campaign_id:
         query = query.where(Item.campaign_id == scope.campaign_id)
-    if scope.since:
-        query = query.where(Item.due_at >= scope.since)
     if scope.until:
         query = query.where(Item.due_at < scope.until)
-    return list(session.exec(query))
+    since = scope.since
+    return [row for row in session.exec(query) if not since or row.due_at >= since or row.id in touched]
 
 
 def _conversion(sale: Sale) -> Conversion:

@@ -149,6 +149,11 @@ class Overview:
     next_due: datetime | None
     accounts: tuple[AccountLine, ...]
 
+    @property
+    def to_approve(self) -> int:
+        """How many items wait for approval."""
+        return sum(line.count(Status.PLANNED) for line in self.campaigns)
+
 
 @dataclass(frozen=True)
 class Pulse:

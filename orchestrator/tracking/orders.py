@@ -195,22 +195,22 @@ def _tie(row: Order, tie: Tie, known: _Known) -> None:
     click = next((known.clicks[each] for each in tie.clicks if each in known.clicks), None)
     if click is not None:
         row.click_id, row.tied_by = click.id, "click"
-        _lead(row, click.code, click.item_id, click.campaign_id, click.person_id)
+        _lead(row, click.code, click.item_id, click.campaign_id)
         return
     by_link = known.links.get(_link_code(tie.link)) if tie.link else None
     by_code = (known.links.get(each.strip().lower()) for each in tie.codes)
     link = by_link or next((each for each in by_code if each), None)
     if link is not None:
         row.tied_by = "link" if by_link else "code"
-        _lead(row, link.code, link.item_id, link.campaign_id, link.person_id)
+        _lead(row, link.code, link.item_id, link.campaign_id)
     elif row.person_id:
         row.tied_by = "person"
 
 
-def _lead(row: Order, code: str, item_id: str, campaign_id: str, person_id: str | None) -> None:
+def _lead(row: Order, code: str, item_id: str, campaign_id: str) -> None:
+    # The person a link was made for is not taken for the buyer: such links are there to be passed on, and
+    # what a friend bought must not move the advocate to another tier. The buyer is whom the shop names.
     row.link_code, row.item_id, row.campaign_id = code, item_id, campaign_id
-    # A personal link was sent to one person; where the shop does not name the buyer, it is taken to be them.
-    row.person_id = row.person_id or person_id
 
 
 # ---- the same sale, as a fact -----------------------------------------------------------------
