@@ -74,7 +74,7 @@ def named(session: Session, name: str) -> Colleague:
     if found is None:
         hint = suggest(name, [c.name for c in everyone(session)])
         raise NotAllowedError(
-            f"Nobody here is called {name!r}{hint}. List colleagues with: orchestrator team list"
+            f"Nobody here is called {name!r}{hint or '.'} List colleagues with: orchestrator team list"
         )
     return found
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from orchestrator.app import Orchestrator
 from orchestrator.cli.asking import Json, opened, output
 from orchestrator.cli.show import table
+from orchestrator.documents import suggest
 from orchestrator.errors import CheckError
 
 _team = typer.Typer(help="Who works for the brand here, and what they may do.", no_args_is_help=True)
@@ -75,7 +76,10 @@ def _given(pairs: list[str], file: str) -> dict[str, str]:
 
 def _complete(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
     """Ask for the settings nobody gave; those with a default are left to it."""
-    for name, info in app.settings_of(channel).items():
+    known = app.settings_of(channel)
+    if strange := [name for name in given if name not in known]:
+        raise CheckError(*(f"{channel} has no setting {name!r}{suggest(name, known)}" for name in strange))
+    for name, info in known.items():
         if name not in given and info.is_required():
             given[name] = _ask(name, hidden=_is_secret(info.annotation), as_json=as_json)
     return given

@@ -27,7 +27,7 @@ def opened(ctx: typer.Context) -> Orchestrator:
     """Open the brand the person named, acting as they said, or as their token says."""
     asked: Asked = ctx.obj
     token = "" if asked.acting else os.environ.get("ORCHESTRATOR_TOKEN", "")
-    return Orchestrator(asked.folder, acting=asked.acting, token=token)
+    return ctx.with_resource(Orchestrator(asked.folder, acting=asked.acting, token=token))
 
 
 def output(as_json: bool) -> Output:

@@ -15,6 +15,7 @@ from orchestrator.app.history import Brought
 from orchestrator.audience import Explanation, Tier, TierReport
 from orchestrator.cli.asking import Json, opened, output
 from orchestrator.cli.show import Output, table
+from orchestrator.errors import CheckError, PeopleError
 from orchestrator.intake import Source
 
 _LONG = 1_000_000  # bytes above which a progress bar is worth its place
@@ -41,12 +42,19 @@ def import_(
     app, out = opened(ctx), output(as_json)
     names = tuple(name.strip() for name in columns.split(",")) if columns else ()
     mapping = intake.mapping(map_)
-    brought = []
-    for path in files:
-        asked = Source(kind, path, mapping, delimiter, names, encoding, source)
-        with _progress(out, path) as progress:
-            brought.append(app.bring(asked, progress))
+    brought: list[Brought] = []
+    try:
+        for path in files:
+            asked = Source(kind, path, mapping, delimiter, names, encoding, source)
+            with _progress(out, path) as progress:
+                brought.append(app.bring(asked, progress))
+    except PeopleError:
+        for each in brought:
+            out.note(f"{each.path} was imported before this; importing it again changes nothing.")
+        raise
     out.give({"files": brought}, lambda console: _tell_brought(console, brought))
+    if any(each.rejected and not each.kept for each in brought):
+        raise typer.Exit(CheckError.exit_code)  # not one good row: hardly what was meant
 
 
 @contextmanager
@@ -70,7 +78,11 @@ def _tell_brought(console: Console, brought: list[Brought]) -> None:
     console.print(rows)
     for each in brought:
         if each.rejects:
-            console.print(f"Refused lines, each with its reason: {each.rejects}", markup=False)
+            console.print(
+                f"Refused lines of {each.path}, each with its reason: {each.rejects}. "
+                f"Put them right in {each.path} and import it again; what is known stays as it is.",
+                markup=False,
+            )
 
 
 def tiers(

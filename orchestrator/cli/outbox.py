@@ -1,18 +1,28 @@
 """Commands about sending: publish, collect, outbox."""
 
+from collections.abc import Sequence
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from orchestrator.app import Orchestrator, views
 from orchestrator.app.sending import Sent
+from orchestrator.app.views import ItemView, Wanted
 from orchestrator.cli.asking import Json, opened, output, unfinished
 from orchestrator.cli.show import plain, table
-from orchestrator.items import reference
+from orchestrator.documents import suggest
+from orchestrator.errors import CheckError
+from orchestrator.items import Status, reference
 from orchestrator.outbox import AttemptRow, Waits
 
+_AHEAD = (Status.PLANNED, Status.QUEUED, Status.SCHEDULED)  # still to leave
+_READ, _SHOWN = 1000, 40  # items
+
 _outbox = typer.Typer(
-    help="What waits, what is uncertain and why; a person's decision.", no_args_is_help=True
+    help="What waits, what is uncertain and why; a person's decision.", invoke_without_command=True
 )
 
 
@@ -35,9 +45,8 @@ def publish(
     sent = app.publish(until_idle)
     data = {**plain(sent.outcome), "waiting": [_waits(each) for each in sent.waiting.items]}
     out.give(data, lambda console: _tell_sent(console, sent))
-    app.close()
     if sent.waiting:
-        unfinished(f"{len(sent.waiting)} wait for a person; look with: orchestrator outbox list")
+        unfinished(f"Waiting for a person: {len(sent.waiting)}. Look with: orchestrator outbox list")
 
 
 def _tell_sent(console: Console, sent: Sent) -> None:
@@ -65,20 +74,65 @@ def collect(ctx: typer.Context, as_json: Json = False) -> None:
         f"{receipt.added} new readings, {receipt.known} known."))  # fmt: skip
 
 
+@_outbox.callback()
+def _bare(ctx: typer.Context, as_json: Json = False) -> None:
+    """List where no other word follows."""
+    if ctx.invoked_subcommand is None:
+        list_(ctx, as_json=as_json)
+    elif as_json:
+        raise CheckError(f"say --json at the end: orchestrator outbox {ctx.invoked_subcommand} ... --json")
+
+
 @_outbox.command("list")
-def list_(ctx: typer.Context, as_json: Json = False) -> None:
-    """List what waits for a person, and how many items stand where."""
+def list_(
+    ctx: typer.Context,
+    status: Annotated[str, typer.Option(help="Only items that are, say, planned or published.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List what is still to leave and what waits for a person, and how many items stand where."""
     app, out = opened(ctx), output(as_json)
+    if status and status not in set(Status):
+        raise CheckError(
+            f"there is no status {status!r}{suggest(status, Status)}; choose one of {', '.join(Status)}"
+        )
     waiting, counts = app.sending.outbox.waiting().items, app.state()
+    found = _found(app, (status,) if status else _AHEAD)
+    data = {
+        "counts": counts,
+        "waiting": [_waits(each) for each in waiting],
+        "items": [_line(each) for each in found],
+    }
 
     def tell(console: Console) -> None:
-        rows = table("status", "items", right=(1,))
-        for status, count in counts.items():
-            rows.add_row(status, f"{count:,}")
-        console.print(rows if counts else "The outbox is empty.")
+        counted = [f"{count:,} {status}" for status, count in counts.items()]
+        console.print(", ".join(counted) + "." if counts else "The outbox is empty.")
+        _tell_found(console, app, found)
         _tell_waiting(console, waiting)
 
-    out.give({"counts": counts, "waiting": [_waits(each) for each in waiting]}, tell)
+    out.give(data, tell)
+
+
+def _found(app: Orchestrator, statuses: Sequence[str]) -> list[ItemView]:
+    """Read the items that stand at one of these, in the order of their times."""
+    found = [each for s in statuses for each in app.look(views.listed, Wanted(status=s, limit=_READ))]
+    return sorted(found, key=lambda each: (each.item.due_at, each.item.id))
+
+
+def _line(each: ItemView) -> dict[str, Any]:
+    names = ("status", "campaign_id", "play", "account", "channel", "due_at", "remote_url")
+    return {"item": each.ref, **{name: getattr(each.item, name) for name in names}, "text": each.said.text}
+
+
+def _tell_found(console: Console, app: Orchestrator, found: list[ItemView]) -> None:
+    rows = table("item", "status", "due", "on", "says")
+    for each in found[:_SHOWN]:
+        due = each.item.due_at.astimezone(app.brand.zone)
+        says = shorten(each.said.subject or each.said.text, 50, placeholder="...")
+        rows.add_row(each.ref, each.item.status, f"{due:%Y-%m-%d %H:%M}", each.item.account, Text(says))
+    if found:
+        console.print(rows)
+    if len(found) > _SHOWN:
+        console.print(f"and more: {len(found) - _SHOWN:,}; narrow it down with --status, or use --json")
 
 
 @_outbox.command()

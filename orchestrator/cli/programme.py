@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 
 from connectors.base import Media
-from orchestrator.app import Orchestrator
+from orchestrator.app import Orchestrator, views
 from orchestrator.app.programme import Planned
 from orchestrator.cli.asking import Json, opened, output
 from orchestrator.cli.show import Output
 from orchestrator.errors import CheckError, NotAllowedError
 from orchestrator.intake import values
-from orchestrator.items import Item, reference
+from orchestrator.items import Item, Status, reference
 from orchestrator.plan import PlannedItem
 
 Playbook = Annotated[str, typer.Argument(help="A playbook's name.")]
@@ -87,7 +87,8 @@ def _media(media: Media) -> dict[str, Any]:
 def _tell_preview(console: Console, app: Orchestrator, planned: tuple[PlannedItem, ...]) -> None:
     for item in planned:
         due = item.due_at.astimezone(app.brand.zone)
-        console.rule(f"{item.play} on {item.channel}, {due:%a %d %b %Y %H:%M}", align="left")
+        title = f"{item.play} on {item.channel}, {due:%a %d %b %Y %H:%M}"
+        console.print(f"---- {title} {'-' * (70 - len(title))}", markup=False)
         if item.post.subject:
             console.print(f"Subject: {item.post.subject}", markup=False)
         console.print(item.post.text, markup=False)
@@ -122,9 +123,8 @@ def apply(ctx: typer.Context, playbook: Playbook, as_json: Json = False) -> None
     """Do what the plan says; a second time there is nothing to do."""
     app, out = opened(ctx), output(as_json)
     planned, applied, ref = app.apply(playbook)
-    waiting = sum(
-        i.status_on_apply == "planned" for i in (*planned.diff.new, *(c.item for c in planned.diff.changed))
-    )
+    lines = {line.campaign.id: line for line in app.look(views.campaigns)}
+    waiting = lines[planned.campaign.id].count(Status.PLANNED)
     data = {**_diff(planned), "campaign_ref": ref, "waiting": waiting}
 
     def tell(console: Console) -> None:
@@ -133,7 +133,10 @@ def apply(ctx: typer.Context, playbook: Playbook, as_json: Json = False) -> None
             f"Applied: {applied.new} new, {applied.changed} changed, {applied.cancelled} cancelled."
         )
         if waiting:
-            console.print(f"{waiting} wait for approval: orchestrator approve --campaign {ref}", markup=False)
+            console.print(
+                f"Waiting for approval: {waiting}. Approve with: orchestrator approve --campaign {ref}",
+                markup=False,
+            )
 
     out.give(data, tell)
 

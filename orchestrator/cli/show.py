@@ -16,6 +16,8 @@ from rich.table import Table
 from orchestrator.errors import CheckError, PeopleError
 from orchestrator.money import Money
 
+_WIDE = 300  # characters
+
 
 def plain(value: Any) -> Any:
     """Turn what rooms give back into what JSON can hold; money keeps its minor units and its shown form."""
@@ -54,6 +56,8 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = _WIDE  # a file or a pipe has no edge at which to fold a table
 
     def give(self, data: Any, tell: Callable[[Console], None]) -> None:
         """Give a result: the document to a program, or a text to a person."""

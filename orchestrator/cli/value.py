@@ -1,6 +1,7 @@
 """Commands about worth: link, report."""
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -39,7 +40,9 @@ def report(
 ) -> None:
     """Say what it was worth, against the four goals."""
     app, out = opened(ctx), output(as_json)
-    kind = "json" if as_json else format_ or (file.suffix.lstrip(".") if file else "") or "md"
+    kind = format_ or (file.suffix.lstrip(".") if file else "") or ("json" if as_json else "md")
+    if as_json and file is None and kind != "json":
+        raise CheckError(f"--json and --format {kind} exclude each other; or write to a file with -o FILE")
     if kind not in FORMATS:
         raise CheckError(f"--format {kind!r}: choose one of {', '.join(FORMATS)}")
     asked = Asked(campaign, from_.date() if from_ else None, to.date() if to else None)
@@ -48,18 +51,24 @@ def report(
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
     write(file, text)
-    out.note(f"Written to {file}")
+    out.give(
+        {"file": file, "format": kind}, lambda console: console.print(f"Written to {file}", markup=False)
+    )
 
 
 def write(file: Path, text: str) -> None:
     """Write a file whole or not at all."""
     fresh = file.with_name(f".{file.name}.new")
     try:
+        if file.exists() and not file.is_file():  # a device or a pipe, such as /dev/stdout
+            file.write_text(text, encoding="utf-8")
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(file)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         raise OutsideError(
             f"{file} cannot be written: {error.strerror}. Make room or name another place."
         ) from error

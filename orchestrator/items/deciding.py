@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from orchestrator.documents import suggest
 from orchestrator.errors import CheckError, ConflictError
 from orchestrator.items.statuses import Changes, Status, shift
 from orchestrator.items.tables import Approval, Campaign, Item, Revision
@@ -16,6 +17,15 @@ from orchestrator.plan import OPEN, revision
 def reference(item: Item) -> str:
     """Spell an item as people refer to it: ID@REV."""
     return f"{item.id}@{item.rev}"
+
+
+def missing(session: Session, name: str, what: str = "item") -> CheckError:
+    """Make the error for an item, or what else was asked for, that is not there."""
+    ids = [
+        i for table in (Item, Campaign) if table.__tablename__ in what for i in session.exec(select(table.id))
+    ]
+    hint = suggest(name.partition("@")[0], ids)
+    return CheckError(f"There is no {what} {name!r}{hint or '.'} Look with: orchestrator outbox list")
 
 
 def campaign_reference(session: Session, campaign_id: str) -> str:
@@ -47,7 +57,7 @@ def approve_campaign(session: Session, ref: str, by: str, now: datetime) -> list
     """Approve everything in a campaign that waits, if it is exactly what was seen (`CAMPAIGN@REV`)."""
     campaign_id, rev = _split(ref)
     if session.get(Campaign, campaign_id) is None:
-        raise CheckError(f"There is no campaign {campaign_id!r}.")
+        raise missing(session, campaign_id, "campaign")
     waiting = _waiting(session, campaign_id)
     if _digest(waiting) != rev:
         raise ConflictError(
@@ -83,7 +93,7 @@ def _seen(session: Session, refs: Iterable[str]) -> list[Item]:
         item_id, rev = _split(ref)
         item = session.get(Item, item_id, populate_existing=True)
         if item is None:
-            unknown.append(f"There is no item {item_id!r}.")
+            unknown.append(str(missing(session, item_id)))
         elif item.rev != rev:
             stale.append(
                 f"Item {item_id} is now {reference(item)}: {_difference(session, item, rev)}; look again."
@@ -134,7 +144,7 @@ def cancel(session: Session, ids: Iterable[str], by: str, now: datetime) -> list
             rows = session.exec(select(Item).where(Item.campaign_id == name, col(Item.status).in_(OPEN)))
             done += [row.id for row in rows.all() if _call_off(session, row, by, now)]
         elif item is None:
-            raise CheckError(f"There is no item or campaign {name!r}.")
+            raise missing(session, name, "item or campaign")
         elif rev and rev != item.rev:
             raise ConflictError(f"Item {name} is now {reference(item)}: {_difference(session, item, rev)}.")
         elif item.status not in OPEN or not _call_off(session, item, by, now):
@@ -157,7 +167,7 @@ def reschedule(session: Session, id: str, at: datetime, by: str, now: datetime) 
     name, _, rev = id.partition("@")
     item = session.get(Item, name, populate_existing=True)
     if item is None:
-        raise CheckError(f"There is no item {name!r}.")
+        raise missing(session, name)
     if rev and rev != item.rev:
         raise ConflictError(f"Item {name} is now {reference(item)}: {_difference(session, item, rev)}.")
     status = Status(item.status)
