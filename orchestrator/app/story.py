@@ -102,8 +102,8 @@ def _crowd(app: Orchestrator, posts: Sequence[Item], trial: Trial, say: Say) -> 
     shown = [links.url(app.brand.public_url, post.link_code) for post in posts if post.link_code]
     targets = list(itertools.islice(itertools.cycle(shown), trial.visits))
     started = time.monotonic()
-    with ThreadPoolExecutor(8) as threads:
-        chunks = [targets[i::8] for i in range(8)]
+    with ThreadPoolExecutor(32) as threads:
+        chunks = [targets[i::32] for i in range(32)]
         clicks = list(itertools.chain.from_iterable(threads.map(_visit, chunks)))
     _fetch(itertools.islice(itertools.cycle(shown), trial.bots), _PREVIEWER)
     seconds = time.monotonic() - started
