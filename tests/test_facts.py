@@ -304,7 +304,9 @@ def refund(order_id: str, amount: int, at: datetime, name: str = "") -> pa.Table
 
 
 def sold(facts: Facts) -> dict[str, Any]:
-    return {row["row_id"]: row["refunded_at"] for row in rows(facts, facts.purchases())}
+    found = rows(facts, facts.purchases())
+    assert len(found) == len({row["row_id"] for row in found})
+    return {row["row_id"]: row["refunded_at"] for row in found}
 
 
 def test_only_amounts_above_zero_are_sales(facts: Facts) -> None:
