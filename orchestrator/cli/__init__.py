@@ -46,9 +46,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name this terminal cannot spell is no error
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name=app.info.name, standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # Typer exits by itself in this case only
         _let_go()  # the reader has gone, e.g. `| head`
         code = 0
     except Exception as error:
