@@ -1,14 +1,16 @@
 """Money as whole minor units with a currency; text in and out, never a binary fraction."""
 
 import functools
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 # ISO 4217 minor units where they are not 2:
 # https://www.six-group.com/en/products-services/financial-information/data-standards.html
 _WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _LARGEST = 10**15  # beyond this a figure is a typing error, and int64 columns stay safe
 
 
@@ -48,11 +50,10 @@ def digits(currency: str) -> int:
 
 def parse(text: str, currency: str) -> int:
     """Read a decimal in major units (`12.34`, `-0.5`) as minor units; ValueError says why not."""
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no amount: write a decimal such as 12.34") from error
-    if not value.is_finite() or abs(value) > _LARGEST:
+    if not _DECIMAL.fullmatch(text.strip()):
+        raise ValueError(f"{text!r} is no amount: write a decimal such as 12.34")
+    value = Decimal(text.strip())
+    if abs(value) > _LARGEST:
         raise ValueError(f"{text!r} is no amount anybody paid")
     scaled = value.scaleb(digits(currency))
     if scaled != scaled.to_integral_value():

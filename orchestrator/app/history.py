@@ -6,13 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-import pyarrow as pa
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from orchestrator import db, intake, items
 from orchestrator import facts as history
-from orchestrator.audience import people
+from orchestrator.audience import Saved, people
 from orchestrator.brand import Brand
 from orchestrator.facts import Facts
 from orchestrator.intake import Batch, CostRow, OrderRow, PersonRow, ReadingRow, Rejects, Row, Source
@@ -24,7 +23,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Brought:
-    """What became of one file: rows that are new, that changed, that were known, that were refused."""
+    """What became of one file: rows that are new, that changed, that were known, that were refused.
+
+    `still_withdrawn` counts consents the file gives that the person had taken back elsewhere: they stay back.
+    """
 
     path: Path
     kind: str
@@ -33,6 +35,7 @@ class Brought:
     known: int
     rejected: int
     rejects: Path | None
+    still_withdrawn: int = 0
 
     @property
     def kept(self) -> int:
@@ -53,14 +56,20 @@ def bring(shelf: Shelf, source: Source, now: datetime, progress: Progress) -> Br
     """Read one file into the rooms; run it again and nothing changes."""
     with Rejects(source.path) as rejects:
         batches = _told(intake.read(source, shelf.brand, progress), rejects)
-        if source.kind in history.KINDS:
-            kept = shelf.facts.append(source.kind, _tables(batches))
-            added, changed, known = kept.added, 0, kept.known
-        else:
-            added, changed, known = _rows(shelf, source, batches, now)
-        refused = rejects.count
+        saved = (
+            _facts(shelf, source, batches)
+            if source.kind in history.KINDS
+            else _rows(shelf, source, batches, now)
+        )
     return Brought(
-        source.path, source.kind, added, changed, known, refused, rejects.path if refused else None
+        source.path,
+        source.kind,
+        saved.added,
+        saved.changed,
+        saved.same,
+        rejects.count,
+        rejects.path if rejects.count else None,
+        saved.still_withdrawn,
     )
 
 
@@ -70,36 +79,34 @@ def _told(batches: Iterator[Batch], rejects: Rejects) -> Iterator[Batch]:
         yield batch
 
 
-def _tables(batches: Iterator[Batch]) -> Iterator[pa.Table]:
-    return (batch.table for batch in batches if batch.table is not None)
+def _facts(shelf: Shelf, source: Source, batches: Iterator[Batch]) -> Saved:
+    """Add bulk history in one piece."""
+    kept = shelf.facts.append(source.kind, (batch.table for batch in batches if batch.table is not None))
+    return Saved(kept.added, 0, kept.known)
 
 
-def _rows(shelf: Shelf, source: Source, batches: Iterator[Batch], now: datetime) -> tuple[int, int, int]:
+def _rows(shelf: Shelf, source: Source, batches: Iterator[Batch], now: datetime) -> Saved:
     """Save batch by batch, each whole; a run that broke off is finished by running it again."""
-    added = changed = known = 0
+    total = Saved()
     for batch in batches:
         with db.writing(shelf.engine) as session:
-            kept = _save(session, shelf, source, batch.rows, now)
-        added, changed, known = added + kept[0], changed + kept[1], known + kept[2]
-    return added, changed, known
+            total += _save(session, shelf, source, batch.rows, now)
+    return total
 
 
-def _save(
-    session: Session, shelf: Shelf, source: Source, rows: Sequence[Row], now: datetime
-) -> tuple[int, int, int]:
-    """Hand rows to the room that owns their kind; return how many are new, changed and known."""
+def _save(session: Session, shelf: Shelf, source: Source, rows: Sequence[Row], now: datetime) -> Saved:
+    """Hand rows to the room that owns their kind."""
     origin = intake.origin_of(source)
     if source.kind == "people":
-        saved = people.save(session, cast(Sequence[PersonRow], rows), now, origin)
-        return saved.added, saved.changed, saved.same
+        return people.save(session, cast(Sequence[PersonRow], rows), now, origin)
     if source.kind == "orders":
         receipt = orders.save(session, shelf.facts, cast(Sequence[OrderRow], rows), now, origin)
     elif source.kind == "readings":
-        items_ = items.by_remote_id(session)
-        receipt = readings.save(session, cast(Sequence[ReadingRow], rows), origin, items_)
+        known = items.by_remote_id(session)
+        receipt = readings.save(session, cast(Sequence[ReadingRow], rows), origin, known)
     else:
         receipt = costs.save(session, _named(session, cast(Sequence[CostRow], rows)))
-    return receipt.added, 0, receipt.known
+    return Saved(receipt.added, 0, receipt.known)
 
 
 def _named(session: Session, rows: Sequence[CostRow]) -> list[CostRow]:

@@ -77,6 +77,8 @@ def _tell_brought(console: Console, brought: list[Brought]) -> None:
         rows.add_row(str(each.path), *(f"{figure:,}" for figure in figures))
     console.print(rows)
     for each in brought:
+        if each.still_withdrawn:
+            console.print(f"{each.still_withdrawn:,} consents stay withdrawn: their people took them back.")
         if each.rejects:
             console.print(
                 f"Refused lines of {each.path}, each with its reason: {each.rejects}. "
@@ -121,7 +123,8 @@ def _counted(report: TierReport) -> dict[str, object]:
         for old, new, count in report.moves
     ]
     tiers = [{"tier": int(tier), "slug": tier.slug, "people": count} for tier, count in report.counts]
-    return {"as_of": report.as_of, "people": report.people, "tiers": tiers, "moves": moves}
+    counted = {"as_of": report.as_of, "people": report.people, "tiers": tiers, "moves": moves}
+    return {**counted, "kept": report.kept}
 
 
 def _tell_why(console: Console, found: Explanation) -> None:
@@ -140,3 +143,5 @@ def _tell_tiers(console: Console, report: TierReport) -> None:
         console.print("Moves since the last run:")
     for old, new, count in moved:
         console.print(f"  {Tier(old).slug} -> {Tier(new).slug}: {count:,}", markup=False)
+    if not report.kept:
+        console.print("A later day has been sorted for already, so this one is shown and not kept.")
