@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import requests
 
 from connectors.rehearsal import Fault, Kind, Rehearsal
 from orchestrator import db
-from orchestrator.app import Orchestrator, samples
-from orchestrator.app.views import ItemView, Wanted, listed
+from orchestrator.app import Orchestrator, samples, views
+from orchestrator.app.views import ItemView
 from orchestrator.intake import Source
 from orchestrator.items import Item, Status
 from orchestrator.web import bind, running
@@ -56,11 +55,17 @@ class World:
         planned, _, reference = self.app.apply(book)
         return planned.campaign.id, reference
 
-    def items(self, status: str = "", campaign: str = "") -> tuple[ItemView, ...]:
-        return self.app.look(listed, Wanted(campaign, status, limit=1000))
+    def planned(self, text: str, **changes: object) -> ItemView:
+        """Put an item there that waits for approval, due tomorrow."""
+        made = self.app.post(ACCOUNT, text, at=self.clock() + timedelta(days=1))
+        self.change(made.id, **{"status": "planned", **changes})
+        return self.view(made.id)
 
-    def first(self, status: str = "planned") -> ItemView:
-        return self.items(status)[0]
+    def view(self, item_id: str) -> ItemView:
+        return self.app.look(views.item, item_id)
+
+    def items(self, campaign: str = "") -> tuple[ItemView, ...]:
+        return self.app.look(views.listed, views.Wanted(campaign, limit=1000))
 
     def status(self, item_id: str) -> str:
         return str(self.app.seen(item_id)[0].status)
@@ -129,10 +134,6 @@ class Browser:
     def follow(self, answer: requests.Response) -> str:
         assert answer.status_code == 303, (answer.status_code, answer.text)
         return self.page(answer.headers["location"].partition("#")[0])
-
-
-def path_of(answer: requests.Response) -> str:
-    return urlsplit(answer.headers["location"]).path
 
 
 @contextmanager

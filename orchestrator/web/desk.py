@@ -22,8 +22,8 @@ from orchestrator.web import words
 from orchestrator.web.signin import COOKIE, Links, Seal
 
 _HERE = Path(__file__).parent
-STYLE = (_HERE / "static" / "style.css").read_bytes()
-STYLE_URL = f"/static/style.css?{hashlib.sha256(STYLE).hexdigest()[:12]}"
+LOOKS = {path.name: path.read_bytes() for path in (_HERE / "static").iterdir()}
+_STYLE_URL = f"/static/style.css?{hashlib.sha256(LOOKS['style.css']).hexdigest()[:12]}"
 _LARGEST_FORM = 64 * 1024
 PRIVATE = {
     "cache-control": "no-store",
@@ -148,7 +148,7 @@ class Desk:
         )
         zone, brand = app.brand.zone, app.brand
         self._pages.globals.update(
-            brand=brand.name, zone=brand.time_zone, language=brand.language, style=STYLE_URL,
+            brand=brand.name, zone=brand.time_zone, language=brand.language, style=_STYLE_URL,
             meaning=words.MEANING, tone=words.TONE, Status=Status, plural=words.plural,
         )  # fmt: skip
         self._pages.filters.update(

@@ -26,6 +26,7 @@ _TICKS = ("publish", "recover", "collect", "report")
 
 def build(app: Orchestrator, clock: Clock | None = None, links: Links | None = None) -> ASGI:
     """Build the whole web door; with a clock it is ready only while that lives; `links` sign people in."""
+    app.acting_for(app.colleague)  # what is opened on first use is opened here, not by two threads at once
     desk = Desk(app, links or Links(app.now))
     public = _public(app, clock)
     web = FastAPI(

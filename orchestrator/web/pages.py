@@ -14,7 +14,7 @@ from orchestrator.errors import CheckError
 from orchestrator.intake import values
 from orchestrator.items import Status
 from orchestrator.report import FORMATS
-from orchestrator.web.desk import PRIVATE, STYLE, Desk, Form, Posted, Visit, noted
+from orchestrator.web.desk import LOOKS, PRIVATE, Desk, Form, Posted, Visit, noted
 
 _SHOWN_WAITING = 50  # of each status; the page says how many more there are
 _PICTURES = frozenset(
@@ -25,6 +25,7 @@ _WRITTEN = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
 )
 _FOR_EVER = "private, max-age=31536000, immutable"
+_LOOK_TYPES = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 _TYPES = {"html": "text/html", "md": "text/markdown", "json": "application/json", "csv": "text/csv"}
 
 
@@ -217,8 +218,10 @@ def _files(routes: APIRouter, desk: Desk) -> None:
             headers["content-disposition"] = "attachment"
         return Response(found.data, 200, headers, found.type if known else "application/octet-stream")
 
-    @routes.get("/static/style.css")
-    def style() -> Response:
-        """Give the one style sheet; its address changes with it."""
+    @routes.get("/static/{name}")
+    def look(name: str) -> Response:
+        """Give the style sheet or the icon; the style sheet's address changes with it."""
+        if name not in LOOKS:
+            raise views.MissingError("There is nothing at this address.")
         kept = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
-        return Response(STYLE, 200, kept, "text/css; charset=utf-8")
+        return Response(LOOKS[name], 200, kept, _LOOK_TYPES[name])

@@ -110,12 +110,17 @@ def _keep_report(app: Orchestrator) -> None:
         raise OutsideError(f"{place} cannot be written: {error.strerror}. Make room there.") from error
 
 
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # at once, even into a pipe
+
+
 def serve(
-    app: Orchestrator, host: str = "127.0.0.1", port: int = 8321, say: Callable[[str], None] = print
+    app: Orchestrator, host: str = "127.0.0.1", port: int = 8321, say: Callable[[str], None] = _say
 ) -> None:
     """Run web, clock and workers in this process until SIGINT or SIGTERM; call it from the main thread.
 
-    `say` is told where the pages are, with a link that signs the acting colleague in once.
+    `say` is told where the pages are, with a link that signs the acting colleague in once. The app's outbox
+    claims nothing more after that: close the app.
     """
     team.require(app.colleague, Action.WRITE)
     links, clock, sock = Links(app.now), ticks(app), bind(host, port)

@@ -104,8 +104,8 @@ _UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(m
 def away(at: datetime, now: datetime) -> str:
     """Say roughly how far a moment is from now: `in 2 hours`, `3 days ago`."""
     gap = at - now
-    size = abs(gap)
-    if size < timedelta(minutes=1):
+    size = timedelta(minutes=round(abs(gap) / timedelta(minutes=1)))
+    if not size:
         return "now"
     unit, name = next((unit, name) for unit, name in _UNITS if size >= unit)
     number = round(size / unit)
