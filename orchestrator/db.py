@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, String, TypeDecorator, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
-from orchestrator.errors import OutsideError
+from orchestrator.errors import CheckError, OutsideError
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -45,11 +45,25 @@ class UtcDateTime(TypeDecorator[datetime]):
 def connect(url: str) -> Engine:
     """Open the database of a URL; SQLite gets write-ahead logging and full durability."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        return _engine(url, pool_pre_ping=True)
+    engine = _engine(url, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _engine(url: str, **options: Any) -> Engine:
+    try:
+        return create_engine(url, **options)
+    except ArgumentError as error:  # the URL stays out of the sentence: it may hold a password
+        raise CheckError(
+            "ORCHESTRATOR_DATABASE_URL is no database we know: write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
+    except ImportError as error:
+        raise CheckError(
+            "the driver for ORCHESTRATOR_DATABASE_URL is not installed; "
+            "for PostgreSQL: pip install 'engagement-orchestrator[postgres]'"
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -85,7 +99,9 @@ def reading(engine: Engine) -> Iterator[Session]:
 def _outside() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+            raise  # a statement of ours is wrong; only a broken file raises the bare class
         raise OutsideError(_database_sentence(error)) from error
 
 

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from orchestrator import brand, db
 from orchestrator.errors import OutsideError
@@ -18,7 +18,7 @@ from orchestrator.errors import OutsideError
 def ensure(engine: Engine) -> None:
     """Give an empty database today's schema; refuse an older or newer one with one sentence."""
     with _connection(engine, write=False) as connection:
-        found, empty = _found(connection), not inspect(connection).get_table_names()
+        found, empty = _found(connection), _is_empty(connection)
     wanted = _wanted()
     if found == wanted:
         return
@@ -31,7 +31,7 @@ def upgrade(engine: Engine) -> tuple[str, str]:
     """Move the schema forward to today's; return the revisions before and after."""
     with _connection(engine, write=True) as connection:
         found, wanted = _found(connection), _wanted()
-        if found is not None and found not in _known():
+        if not _is_empty(connection) if found is None else found not in _known():
             raise OutsideError(_mismatch(found, wanted))
         if found != wanted:
             _upgrade(connection)
@@ -52,7 +52,7 @@ def _connection(engine: Engine, write: bool) -> Iterator[Connection]:
     try:
         with engine.execution_options(write=write).begin() as connection:
             yield connection
-    except OperationalError as error:
+    except DatabaseError as error:
         sentence = f"The database cannot be used: {error.orig}. Look at its place and rights."
         raise OutsideError(sentence) from error
 
@@ -77,6 +77,10 @@ def _wanted() -> str:
 
 def _found(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _is_empty(connection: Connection) -> bool:
+    return not set(inspect(connection).get_table_names()) - {"alembic_version"}
 
 
 def _upgrade(connection: Connection) -> None:
