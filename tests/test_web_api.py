@@ -239,4 +239,4 @@ def test_nothing_can_be_written_here_yet(shared: World, method: str) -> None:
     headers = {"Authorization": f"Bearer {shared.tokens['ada']}"}
     answer = requests.request(method, f"{shared.url}/api/v1/items", headers=headers, timeout=30)
     assert answer.status_code == 405
-    assert answer.json() == {"errors": ["Method Not Allowed."]}
+    assert answer.json() == {"errors": ["This address is not for that."]}

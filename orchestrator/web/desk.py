@@ -201,11 +201,6 @@ class Desk:
         )
         return HTMLResponse(html, status, _PAGE)
 
-    def refusal(self, request: Request, error: PeopleError) -> Response:
-        """Write the page for what people can put right."""
-        sentences = [str(each) for each in error.problems] if isinstance(error, CheckError) else [str(error)]
-        return self.trouble(request, error.http_status, sentences)
-
     def trouble(self, request: Request, status: int, sentences: list[str]) -> Response:
         """Write a page that says what went wrong and where to go on."""
         back = getattr(request.state, "back", "/")

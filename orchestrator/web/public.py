@@ -185,12 +185,13 @@ def _receive(public: Public, calls: _Calls, shop: str, request: Request, body: b
         receipt = public.receive(shop, Call(dict(request.headers), body))
     except PeopleError as error:
         calls.count("bad signature" if isinstance(error, SignatureError) else type(error).__name__)
-        return JSONResponse({"errors": _sentences(error)}, error.http_status)
+        return JSONResponse({"errors": sentences(error)}, error.http_status)
     calls.count("kept" if receipt.added else "known" if receipt.known else "noted")
     return JSONResponse({"added": receipt.added, "known": receipt.known, "noted": receipt.noted})
 
 
-def _sentences(error: PeopleError) -> list[str]:
+def sentences(error: PeopleError) -> list[str]:
+    """List what people can put right, one sentence each."""
     return [str(each) for each in error.problems] if isinstance(error, CheckError) else [str(error)]
 
 
