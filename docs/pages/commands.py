@@ -27,10 +27,11 @@ def commands() -> Iterator[tuple[str, Any]]:
 def _walk(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         full = f"{prefix} {name}".strip()
-        if hasattr(command, "commands"):
-            yield from _walk(full, command)
-        else:
+        is_group = hasattr(command, "commands")
+        if not is_group or command.invoke_without_command:
             yield full, command
+        if is_group:
+            yield from _walk(full, command)
 
 
 def write() -> str:

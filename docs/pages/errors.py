@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-import orchestrator.cli  # noqa: F401  (every error class is known once the doors are loaded)
+import orchestrator.cli
+import orchestrator.web  # noqa: F401  (every error class is known once the doors are loaded)
 from connectors.base import BouncedError, ConnectorError, TemporaryError
 from docs.pages.markdown import code, page, sentence, table
 from orchestrator.errors import PeopleError
