@@ -101,6 +101,7 @@ def test_the_secret_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> 
     first, second = brand.load(folder(tmp_path), {}), brand.load(tmp_path, {})
     file = tmp_path / ".orchestrator" / "secret.key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert first.secret == second.secret == file.read_bytes()
     assert list(file.parent.iterdir()) == [file]
 

@@ -58,7 +58,8 @@ class Orchestrator:
         self.brand = brand.load(Path(folder), os.environ if environ is None else environ)
         self.now = clock
         self._acting, self._token = acting, token
-        self.brand.state.mkdir(parents=True, exist_ok=True)
+        # Names and addresses are kept in it: nobody else on this machine may look inside.
+        self.brand.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.engine = db.connect(self.brand.database_url)
         schema.ensure(self.engine)
         self.facts = Facts(self.brand.facts, self.brand.engine)
@@ -252,6 +253,11 @@ class Orchestrator:
         """Send what is due; `until_idle` goes on until nothing is due and no lease lives or lapses."""
         self._may(Action.WRITE)
         return self.sending.publish(until_idle, patience)
+
+    def recover(self) -> int:
+        """Take up what a process that broke off left behind, and look for what is uncertain."""
+        self._may(Action.WRITE)
+        return self.sending.outbox.recover()
 
     def collect(self) -> Receipt:
         """Fetch what platforms report about published posts."""

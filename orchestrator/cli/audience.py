@@ -136,7 +136,8 @@ def _tell_tiers(console: Console, report: TierReport) -> None:
     rows = table("", "tier", "people", right=(0, 2))
     for tier, count in report.counts:
         rows.add_row(str(int(tier)), tier.slug, f"{count:,}")
-    console.print(f"{report.people:,} people as of {report.as_of}", markup=False)
+    noun = "person" if report.people == 1 else "people"
+    console.print(f"{report.people:,} {noun} as of {report.as_of}", markup=False)
     console.print(rows)
     moved = [(old, new, count) for old, new, count in report.moves if old]
     if moved:

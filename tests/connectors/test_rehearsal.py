@@ -1,6 +1,9 @@
 """The rehearsal platform answers like Mastodon, keeps its own record, and goes wrong when told to."""
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -721,3 +724,22 @@ def test_the_ordinary_mastodon_connector_waits_for_a_slow_picture(platform: Rehe
     connector.publish(Post("look", media=(picture(),)), ContractAttempt())
     connector.close()
     assert [each.alt for each in platform.statuses()[0].media] == ["a teal card"]
+
+
+def test_it_runs_by_itself_from_the_command_line_until_it_is_stopped() -> None:
+    command = [sys.executable, "-m", "connectors.rehearsal", "bakery=my-token"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().split()[5]
+        me = requests.get(f"{url}/api/v1/accounts/verify_credentials",
+                          headers={"Authorization": "Bearer my-token"}, timeout=10)  # fmt: skip
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+    assert me.json()["username"] == "bakery"
+
+
+def test_an_account_without_a_token_is_refused_on_the_command_line() -> None:
+    command = [sys.executable, "-m", "connectors.rehearsal", "bakery"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "NAME=TOKEN" in done.stderr
