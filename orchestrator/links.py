@@ -142,8 +142,8 @@ def _netloc(target: str) -> str:
 def _utm(link: Link) -> Sequence[tuple[str, str]]:
     medium = "email" if link.channel == "email" else "social"
     return (
-        ("utm_source", link.channel),
-        ("utm_medium", medium if link.channel else ""),
+        ("utm_source", link.channel or "by-hand"),  # nobody knows where a link made by hand was put up
+        ("utm_medium", medium if link.channel else "link"),
         ("utm_campaign", link.campaign_id),
         ("utm_content", link.item_id),
     )

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import requests
 from typer.main import get_command
 
 from connectors.rehearsal import Fault, Kind, Rehearsal
-from orchestrator import cli
+from orchestrator import Orchestrator, cli, links
 from tests.cli_world import ACCOUNT, TOKEN, Ran, Terminal, begun, edit, entry, process
 
 PICTURE = Path(__file__).parents[1] / "content/fan-made-castle/media/castle.jpg"
@@ -90,7 +93,7 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     ran = entry([*words, "--help"])
     assert ran.code == 0
     assert f"orchestrator {' '.join(words)}" in ran.out
-    if words not in (("serve",), ("team",)):  # one runs until it is stopped, one does nothing by itself
+    if words != ("team",):  # it does nothing by itself
         assert "--json" in ran.out
 
 
@@ -582,6 +585,15 @@ def test_disconnect_forgets_a_login_and_what_is_queued_waits_for_it(
 # ---- link, report -----------------------------------------------------------------------------
 
 
+def test_link_can_be_made_without_click_ids_beside_the_one_that_has_them(cli_: Terminal) -> None:
+    both = [cli_.done("link", "https://example.com/guide", *more) for more in ((), ("--no-click-id",))]
+    assert [each["click_id"] for each in both] == [True, False]
+    codes = [each["link"].rpartition("/")[2] for each in both]
+    with Orchestrator(cli_.folder) as app:
+        found = [app.look(links.find, code) for code in codes]
+        assert [link and link.click_id for link in found] == [True, False]
+
+
 def test_link_is_the_same_for_the_same_target_and_refused_elsewhere(cli_: Terminal) -> None:
     made = cli_.done("link", "https://example.com/guide")["link"]
     assert re.fullmatch(r"http://127\.0\.0\.1:8321/r/[a-z2-7]{12}", made)
@@ -630,7 +642,7 @@ def refused(ran: Ran) -> bool:
 @pytest.mark.parametrize(
     "words",
     [
-        "check", "plan nothing", "preview nothing", "apply nothing", "approve x@y", "reject x@y --why no",
+        "serve", "check", "plan nothing", "preview nothing", "apply nothing", "approve x@y", "reject x@y --why no",
         "cancel x", "move x --at 2099-01-01", "post m text", "publish", "collect", "accounts", "outbox list",
         "outbox show x", "outbox resolve x published", "link https://example.com", "report", "tiers",
         "team list", "team add x", "disconnect x", "connect mastodon x", "import people x.csv", "upgrade",
@@ -656,3 +668,36 @@ def test_every_command_refuses_in_one_document_what_is_not_there(cli_: Terminal,
     ran = cli_(*words.split(), "--json")
     assert ran.code == 2
     assert refused(ran)
+
+
+# ---- the whole story, and the pages -----------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_demo_tells_the_story_aside_and_gives_one_document(tmp_path: Path) -> None:
+    ran = process("demo", "--json", cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert {goal["name"] for goal in ran.json["goals"]} == {"sales", "efficiency", "affinity", "protection"}
+    assert "214 orders arrived by webhook." in ran.err
+    assert ran.json["report"] == "out/report.html"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"demo", "report.html", "report.json"}
+
+
+@pytest.mark.slow
+def test_serve_answers_until_it_is_told_to_stop(cli_: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    script = str(Path(sys.executable).with_name("orchestrator"))
+    command = [script, "--brand", str(cli_.folder), "serve", "--port", str(port), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "Ctrl-C" in line:
+                break
+        assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+        refused = cli_("serve", "--port", port, "--json")
+        running.send_signal(signal.SIGTERM)
+        out, _ = running.communicate(timeout=60)
+    assert (running.returncode, json.loads(out)) == (0, {"stopped": True})
+    assert refused.code == refused.json["exit_code"] == 5
+    assert f"Port {port} of 127.0.0.1 cannot be had" in refused.sentence

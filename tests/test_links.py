@@ -194,9 +194,9 @@ def test_without_a_click_id_the_destination_has_none() -> None:
     assert "oc=" not in links.destination(link(), "")
 
 
-def test_a_link_made_by_hand_names_no_channel() -> None:
+def test_a_link_made_by_hand_says_so_since_it_has_no_channel() -> None:
     by_hand = Link(code="a", target="https://castle.example/", created_at=NOW)
-    assert links.destination(by_hand, "") == "https://castle.example/"
+    assert links.destination(by_hand, "") == "https://castle.example/?utm_source=by-hand&utm_medium=link"
 
 
 def test_the_destination_is_written_in_ascii_with_the_host_that_was_checked() -> None:

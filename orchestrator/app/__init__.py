@@ -334,15 +334,16 @@ class Orchestrator:
         with db.writing(self.engine) as session:
             audience.consent.record(session, person_id, "advocacy", False, self.now(), "unsubscribe")
 
-    def link(self, target: str) -> str:
-        """Make a tracked link by hand; the same target has the same link."""
+    def link(self, target: str, click_id: bool = True) -> str:
+        """Make a tracked link by hand; the same target has the same link, another one without click ids."""
         self._may(Action.WRITE)
         if not links.allowed(target, self.brand.links.domains):
             allowed = ", ".join(self.brand.links.domains) or "none"
             raise CheckError(f"{target!r} is at no domain of brand.yaml (links: domains: {allowed})")
-        code = links.code(self.brand.key("links"), "", None, target)
+        code = links.code(self.brand.key("links"), "" if click_id else "no click id", None, target)
+        made = links.Link(code=code, target=target, click_id=click_id, created_at=self.now())
         with db.writing(self.engine) as session:
-            links.keep(session, [links.Link(code=code, target=target, created_at=self.now())])
+            links.keep(session, [made])
         return links.url(self.brand.public_url, code)
 
     # ---- what it was worth --------------------------------------------------------------------
