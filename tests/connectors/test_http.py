@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -315,6 +317,78 @@ def test_nothing_is_sent_when_writing_down_that_it_leaves_took_all_the_time(
     with pytest.raises(TemporaryError):
         http.commit(Slow(), "POST", "/things")
     assert platform.asked == []
+
+
+def test_nothing_is_sent_by_a_worker_that_was_paused_between_its_note_and_its_first_byte(
+    platform: Platform, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = ContractAttempt()
+
+    def paused(_timer: threading.Timer) -> None:  # the last that is done before the first byte
+        attempt.deadline = datetime.now(UTC)  # it woke up when the time was over
+
+    monkeypatch.setattr(threading.Timer, "start", paused)
+    with pytest.raises(TemporaryError, match="before anything was sent"):
+        http.commit(attempt, "POST", "/things", json={"text": "late"})
+    assert attempt.left == 1
+    assert platform.asked == []
+
+
+def test_a_clock_that_is_set_back_does_not_stretch_the_time(
+    platform: Platform, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, steady = ContractAttempt(), time.monotonic
+    attempt.deadline += timedelta(hours=1)  # as if the clock had been set back by an hour
+
+    def paused(_timer: threading.Timer) -> None:
+        monkeypatch.setattr(time, "monotonic", lambda: steady() + http.timeout)
+
+    monkeypatch.setattr(threading.Timer, "start", paused)
+    with pytest.raises(TemporaryError, match="before anything was sent"):
+        http.commit(attempt, "POST", "/things", json={"text": "late"})
+    assert platform.asked == []
+
+
+def test_a_body_that_comes_too_late_behind_its_head_does_not_leave(
+    platform: Platform, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, original = ContractAttempt(), HTTPConnection.send
+    sent: list[object] = []
+
+    def send(connection: HTTPConnection, data: Any) -> None:
+        sent.append(data)
+        original(connection, data)
+        attempt.deadline = datetime.now(UTC)
+
+    monkeypatch.setattr(HTTPConnection, "send", send)
+    with pytest.raises(UncertainError):
+        http.commit(attempt, "POST", "/things", json={"text": "late"})
+    assert len(sent) == 1
+    assert platform.asked == []
+
+
+def test_what_nobody_took_in_time_is_not_delivered_later() -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # most of the request has to wait
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        http = Http(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with closing(http), pytest.raises(UncertainError):
+            http.commit(ContractAttempt(seconds=0.5), "POST", "/things", data=b"x" * 400_000)
+        late, _ = listener.accept()
+        with late:
+            late.settimeout(5)
+            assert _all_of(late) < 400_000
+
+
+def _all_of(line: socket.socket) -> int:
+    taken = 0
+    try:
+        while piece := line.recv(65_536):
+            taken += len(piece)
+    except ConnectionError:
+        pass
+    return taken
 
 
 # ---- over TLS ---------------------------------------------------------------------------------
