@@ -91,6 +91,10 @@ class Attempt(Protocol):
         """Record that the bytes leave now; raise `LeaseLostError` where they no longer may."""
         ...
 
+    def taken(self, id: str) -> bool:
+        """Say whether a post there is known to be another item's, so that a look does not take it."""
+        ...
+
 
 # ---- what a platform can do -------------------------------------------------------------------
 

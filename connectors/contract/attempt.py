@@ -16,6 +16,7 @@ class ContractAttempt:
         self.kept: dict[str, str] = dict(earlier.kept) if earlier else {}
         self.journal: list[str] = []
         self.lease_lost = False
+        self.others: set[str] = set()
 
     def keep(self, name: str, value: str) -> str:
         """Keep a value for later tries."""
@@ -28,6 +29,10 @@ class ContractAttempt:
         if self.lease_lost:
             raise LeaseLostError("somebody pressed stop")
         self.journal.append("leave")
+
+    def taken(self, id: str) -> bool:
+        """Say whether a post is another item's."""
+        return id in self.others
 
     @property
     def left(self) -> int:

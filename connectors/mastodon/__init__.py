@@ -160,7 +160,7 @@ class Mastodon(Connector):
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look through our own statuses since the attempt; the earliest that is this post is it."""
-        alike = [status for status in self._since(attempt) if same(post, status)]
+        alike = [each for each in self._since(attempt) if same(post, each) and not attempt.taken(each.id)]
         return _published(alike[-1]) if alike else None
 
     def _since(self, attempt: Attempt) -> Iterator[Status]:

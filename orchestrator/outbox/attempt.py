@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from connectors.base import LeaseLostError
 from orchestrator import db
+from orchestrator.items import Item
 from orchestrator.outbox.claim import Claim
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, State
@@ -54,31 +55,44 @@ class LiveAttempt:
 
         A sign of life as well: a lease that still holds is renewed, so that slow uploads do not use it up.
         """
-        with db.writing(self._means.engine) as session:
-            row, lease = ours(session, self._claim)
-            kept = {**json.loads(row.kept), name: value}
-            row.kept = json.dumps(kept, sort_keys=True)
-            now = self._means.now()
-            if row.state == State.PREPARED and lease.expires_at > now:
-                lease.expires_at = row.deadline = now + self._means.rules.lease
-        self._kept, self._deadline = kept, row.deadline
+        self._kept, self._deadline = db.together(
+            self._means.engine, lambda session: self._keep(session, name, value)
+        )
         return value
+
+    def _keep(self, session: Session, name: str, value: str) -> tuple[dict[str, str], datetime]:
+        row, lease = ours(session, self._claim)
+        kept = {**json.loads(row.kept), name: value}
+        row.kept = json.dumps(kept, sort_keys=True)
+        now = self._means.now()
+        if row.state == State.PREPARED and lease.expires_at > now:
+            lease.expires_at = row.deadline = now + self._means.rules.lease
+        return kept, row.deadline
 
     def leave(self) -> None:
         """Record that the bytes leave now; raise `LeaseLostError` where they no longer may."""
+        self._deadline = db.together(self._means.engine, self._leave)
+        self.left = True
+
+    def _leave(self, session: Session) -> datetime:
         means = self._means
-        with db.writing(means.engine) as session:
-            row, lease = ours(session, self._claim)
-            now = means.now()  # read under the write lock: waiting for the lock must not stretch the lease
-            if lease.expires_at <= now:
-                raise LeaseLostError("its lease had lapsed before it left")
-            if row.state != State.PREPARED:
-                raise LeaseLostError("a try sends once, and a look never")
-            if row.repeat_until is not None and row.repeat_until <= now:
-                raise LeaseLostError("the platform may have forgotten the key by now")
-            row.state, row.left_at, row.deadline = State.SENDING, now, now + means.rules.request
-            lease.expires_at = row.deadline + means.margin
-        self._deadline, self.left = row.deadline, True
+        row, lease = ours(session, self._claim)
+        now = means.now()  # read under the write lock: waiting for the lock must not stretch the lease
+        if lease.expires_at <= now:
+            raise LeaseLostError("its lease had lapsed before it left")
+        if row.state != State.PREPARED:
+            raise LeaseLostError("a try sends once, and a look never")
+        if row.repeat_until is not None and row.repeat_until <= now:
+            raise LeaseLostError("the platform may have forgotten the key by now")
+        row.state, row.left_at, row.deadline = State.SENDING, now, now + means.rules.request
+        lease.expires_at = row.deadline + means.margin
+        return row.deadline
+
+    def taken(self, id: str) -> bool:
+        """Say whether a post there is known to be another item's."""
+        others = (Item.account == self._claim.account, Item.id != self._claim.item_id)
+        with db.reading(self._means.engine) as session:
+            return session.exec(select(Item.id).where(*others, Item.remote_id == id)).first() is not None
 
 
 def ours(session: Session, claim: Claim) -> tuple[AttemptRow, Lease]:

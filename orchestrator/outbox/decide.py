@@ -1,6 +1,7 @@
 """A person's decision about an uncertain item -> its next status, kept in the history of its tries."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 from sqlmodel import Session
@@ -10,7 +11,7 @@ from orchestrator.errors import CheckError, ConflictError
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox.ends import settle
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.tables import AttemptRow, Settled, State
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 from orchestrator.outbox.waiting import last_attempt
 
 Word = Literal["published", "not-there", "give-up"]
@@ -19,6 +20,7 @@ _SETTLED: dict[Word, Settled] = {
     "not-there": Settled.NOT_THERE,
     "give-up": Settled.GIVEN_UP,
 }
+_UNDER_WAY = (State.PREPARED, State.SENDING)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ def resolve(means: Means, session: Session, item_id: str, decision: Decision) ->
     """
     if decision.word not in get_args(Word):
         raise CheckError(f"{decision.word!r} is no decision: say published, not-there or give-up")
-    item, last, now = session.get(Item, item_id), last_attempt(session, item_id), means.now()
+    now = means.now()
+    _overtake(session, item_id, decision, now)
+    item, last = session.get(Item, item_id), last_attempt(session, item_id)
     if item is None or last is None:
         raise CheckError(f"there is no item {item_id!r} that was tried")
     if decision.word == "not-there" and now < last.deadline:
@@ -55,6 +59,17 @@ def resolve(means: Means, session: Session, item_id: str, decision: Decision) ->
     if to is Status.QUEUED:
         means.ports.wake(session, [item_id], now)
     return to
+
+
+def _overtake(session: Session, item_id: str, decision: Decision, now: datetime) -> None:
+    """Take a look that is under way away; but not where the item would be sent while it may be found."""
+    lease = session.get(Lease, item_id, with_for_update=True)
+    if lease is None or session.get_one(AttemptRow, lease.attempt_id).state in _UNDER_WAY:
+        return  # it is being sent: there is nothing to decide
+    if decision.word == "not-there" and now < lease.expires_at:
+        raise ConflictError(f"The outbox is looking for {item_id} right now; see what it finds, then decide.")
+    session.delete(lease)
+    session.flush()
 
 
 def _what_follows(decision: Decision, last: AttemptRow) -> tuple[Status, Changes]:

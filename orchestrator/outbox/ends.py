@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, or_, select
 
 from connectors.base import (
     BouncedError,
@@ -28,7 +28,10 @@ from orchestrator.outbox.tables import AttemptRow, Settled, State
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 900.0  # seconds
 _LONGEST_ANSWER = 86_400.0  # seconds: a platform that asks for more is asked again after a day
 _REASON_LENGTH = 500
-_OURS = (LeaseLostError.__name__, OutsideError.__name__)  # trouble on our side of the line spends no retry
+# Trouble on our side of the line spends no retry; "": a worker that died.
+_FREE = (LeaseLostError.__name__, OutsideError.__name__, "")
+MANY = 50  # so many tries that never ended point at the item, not at the workers
+LOOK = "look"
 
 
 @dataclass(frozen=True)
@@ -112,21 +115,29 @@ def _next(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[St
         row.look_at = now if row.looks == 0 else now + pause(row.item_id, row.looks, row.retry_after)
         return Status.UNCERTAIN, Changes(reason=end.reason)
     if end.state == State.TEMPORARY:
-        return _again(means, session, row, end)
+        return again(means, session, row, end.reason)
     if end.state == State.UNAUTHORIZED:
         return Status.HELD, Changes(reason=end.reason)
     return Status.FAILED, Changes(reason=end.reason)
 
 
-def _again(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[Status, Changes]:
-    spent = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
-    counted = (AttemptRow.state == State.TEMPORARY, col(AttemptRow.error_type).not_in(_OURS))
+def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple[Status, Changes]:
+    """Say when an item leaves again after a try that surely published nothing, or that it is given up."""
     session.flush()
-    tries = session.exec(select(func.count()).select_from(AttemptRow).where(*spent, *counted)).one()
-    if tries > means.rules.retries and row.error_type not in _OURS:
-        return Status.FAILED, Changes(reason=f"gave up after {tries} tries: {end.reason}")
+    tries = _spent(session, row)
+    if (tries > means.rules.retries and row.error_type not in _FREE) or row.number >= MANY:
+        return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
     at = means.now() + pause(row.item_id, max(tries, 1), row.retry_after)
-    return Status.QUEUED, Changes(reason=end.reason, not_before=at)
+    return Status.QUEUED, Changes(reason=reason, not_before=at)
+
+
+def _spent(session: Session, row: AttemptRow) -> int:
+    """Count the tries at a revision that spend its budget: refused for now, or lost on the way."""
+    # A platform that loses every request would otherwise be tried for ever, and nobody told.
+    lost = (col(AttemptRow.settled) == Settled.NOT_THERE) & (col(AttemptRow.settled_by) == LOOK)
+    spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
+    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
+    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, spends)).one()
 
 
 def published(what: Published, now: datetime) -> Changes:

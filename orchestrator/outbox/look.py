@@ -1,11 +1,12 @@
 """Tries with an unknown end -> what a look tells: public, surely not there, or a person decides."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from connectors.base import (
     Capabilities,
@@ -21,7 +22,7 @@ from connectors.base import (
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.errors import OutsideError
-from orchestrator.items import Changes, Item, Status
+from orchestrator.items import Item, Revision, Status
 from orchestrator.outbox import ends
 from orchestrator.outbox.attempt import LiveAttempt, ours
 from orchestrator.outbox.claim import Claim, Repeating, lease, take
@@ -29,7 +30,6 @@ from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
 _log = logging.getLogger(__name__)
-LOOK = "look"
 _REPEATS = 12  # a key is tried so often before a person is asked
 _FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -42,6 +42,7 @@ class Search:
     first_left: datetime
     last_deadline: datetime
     looks: int
+    began: datetime
 
 
 class Answer(Enum):
@@ -82,7 +83,8 @@ def due(means: Means, now: datetime, limit: int) -> tuple[Search, ...]:
 
 
 def _search(means: Means, session: Session, row: AttemptRow) -> Search:
-    expires_at = means.now() + means.rules.lease
+    began = means.now()
+    expires_at = began + means.rules.lease
     # Moving the time on keeps other processes away even where they read before our lease was written.
     row.look_at, row.looks = expires_at, row.looks + 1
     # Without a proof that nothing left, a try counts as one that did, from its start to its deadline.
@@ -92,7 +94,7 @@ def _search(means: Means, session: Session, row: AttemptRow) -> Search:
             AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev, maybe_public
         )
     ).one()
-    return Search(lease(means, session, row, expires_at), first, last, row.looks)
+    return Search(lease(means, session, row, expires_at), first, last, row.looks, began)
 
 
 def look(means: Means, search: Search) -> Claim | None:
@@ -105,7 +107,7 @@ def look(means: Means, search: Search) -> Claim | None:
             return None  # slower than our lease: whoever has the item now looks as well
         session.delete(held)
         session.flush()
-        return _keep(means, session, row, finding)
+        return _keep(means, session, row, search.began, _ours(session, row, finding, means.now()))
 
 
 # ---- asking the platform ----------------------------------------------------------------------
@@ -164,29 +166,54 @@ def _repeat(means: Means, search: Search, limits: Capabilities) -> Finding | Non
 # ---- keeping the answer -----------------------------------------------------------------------
 
 
-def _keep(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:
+def _ours(session: Session, row: AttemptRow, finding: Finding, now: datetime) -> Finding:
+    """Doubt a post that was found and may be another item's: to take it would lose this one."""
+    if finding.published is None:
+        return finding
+    others = (Item.account == row.account, Item.id != row.item_id)
+    owner = select(Item.id).where(*others, Item.remote_id == finding.published.id)
+    if session.exec(owner).first() is None and session.exec(_twin(row).where(*others)).first() is None:
+        return finding
+    if row.looks <= _REPEATS:
+        return Finding(Answer.LATER, at=now + ends.pause(row.item_id, row.looks, None))
+    return Finding(Answer.ASK, "the post that was found is, or may be, that of another item with this text")
+
+
+def _twin(row: AttemptRow) -> SelectOfScalar[str]:
+    """Ask for items under way that say the same: the post may be one's whose answer is not kept yet."""
+    said = select(Revision.body).where(Revision.item_id == row.item_id, Revision.rev == row.rev)
+    same = (col(Revision.item_id) == Item.id) & (col(Revision.rev) == Item.rev)
+    twins = select(Item.id).join(Revision, same).where(Item.status == Status.SENDING)
+    return twins.where(col(Revision.body) == said.scalar_subquery())
+
+
+def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, finding: Finding) -> Claim | None:
     now = means.now()
     row.look_at = finding.at if finding.answer in (Answer.LATER, Answer.REFUSED) else None
     if finding.published is not None:
         row.state = State.ACCEPTED
-        _settle(session, row, Settled.PUBLISHED, ends.published(finding.published, now), now)
+        ends.settle(row, Settled.PUBLISHED, ends.LOOK, now)
+        changes = ends.published(finding.published, now)
+        items.shift(session, row.item_id, Status.UNCERTAIN, Status.PUBLISHED, changes, now)
     elif finding.answer is Answer.NOT_THERE:
-        again_at = now + ends.pause(row.item_id, row.looks, None)
-        _settle(session, row, Settled.NOT_THERE, Changes(reason="", not_before=again_at), now)
-        means.ports.wake(session, [row.item_id], again_at)
+        _not_there(means, session, row, now)
     elif finding.answer is Answer.REPEAT:
         return _send_again(means, session, row, finding)
     elif finding.answer is Answer.REFUSED:
-        means.accounts.unauthorized(session, row.account, finding.reason, now, since=row.started_at)
+        means.accounts.unauthorized(session, row.account, finding.reason, now, since=began)
     elif finding.answer is Answer.ASK:
         row.error = f"{row.error}; {finding.reason}" if row.error else finding.reason
     return None
 
 
-def _settle(session: Session, row: AttemptRow, how: Settled, changes: Changes, now: datetime) -> None:
-    ends.settle(row, how, LOOK, now)
-    to = Status.PUBLISHED if how is Settled.PUBLISHED else Status.QUEUED
+def _not_there(means: Means, session: Session, row: AttemptRow, now: datetime) -> None:
+    ends.settle(row, Settled.NOT_THERE, ends.LOOK, now)
+    to, changes = ends.again(means, session, row, f"it is not there; {row.error}")
+    if to is Status.QUEUED:
+        changes = replace(changes, reason="")
     items.shift(session, row.item_id, Status.UNCERTAIN, to, changes, now)
+    if changes.not_before is not None:
+        means.ports.wake(session, [row.item_id], changes.not_before)
 
 
 def _send_again(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:
@@ -198,6 +225,6 @@ def _send_again(means: Means, session: Session, row: AttemptRow, finding: Findin
     if not items.shift(session, item.id, Status.UNCERTAIN, Status.QUEUED, None, now):
         return None  # a person decided meanwhile
     items.shift(session, item.id, Status.QUEUED, Status.SENDING, None, now)
-    ends.settle(row, Settled.REPEATED, LOOK, now)
+    ends.settle(row, Settled.REPEATED, ends.LOOK, now)
     session.flush()
     return take(means, session, item, Repeating(finding.at or now, row.looks))

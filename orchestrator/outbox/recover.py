@@ -8,12 +8,11 @@ from sqlmodel import Session, col, select
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Changes, Item, Status
-from orchestrator.outbox.ends import settle
+from orchestrator.outbox.ends import MANY, settle
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
 _GONE = "its worker ended without an answer"
-_MANY = 50  # so many tries that never ended point at the item, not at the workers
 _BATCH = 200
 
 
@@ -47,7 +46,7 @@ def _lapsed(means: Means, session: Session, row: AttemptRow) -> None:
 
 
 def _back(session: Session, row: AttemptRow, now: datetime) -> None:
-    if row.number < _MANY:
+    if row.number < MANY:
         items.shift(session, row.item_id, Status.UNCERTAIN, Status.QUEUED, Changes(reason=""), now)
         return
     reason = f"{row.number} tries ended without an answer; look at the log of the workers"

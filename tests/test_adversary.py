@@ -1,0 +1,224 @@
+"""What somebody who wants a post twice, lost, stuck or unapproved would try; each ends well."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError
+from orchestrator import db
+from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
+from orchestrator.errors import ConflictError
+from orchestrator.items import Item, Revision, Status
+from orchestrator.outbox import Decision, Lease
+from orchestrator.outbox.claim import claim
+from orchestrator.outbox.deliver import deliver
+from orchestrator.outbox.look import due, look
+from orchestrator.outbox.means import Means
+from tests.fake_platform import (
+    NOON,
+    TOKEN,
+    FindStep,
+    Platform,
+    Step,
+    lost_answer,
+    lost_request,
+    with_repeat,
+)
+from tests.outbox_world import RULES, World, make_world, ports, sqlite
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = make_world(sqlite(tmp_path), str(tmp_path))
+    yield made
+    made.close()
+
+
+def means(world: World) -> Means:
+    return Means(world.engine, world.accounts, RULES, "another", ports(world.clock, world.told))
+
+
+# ---- never done, and nobody hears of it -------------------------------------------------------
+
+
+@pytest.mark.parametrize("repeat", [Repeat.LISTING, Repeat.KEY])
+def test_a_platform_that_loses_every_request_ends_with_its_author_not_in_a_circle(
+    world: World, repeat: Repeat
+) -> None:
+    world.platform.limits = with_repeat(repeat)
+    item_id = world.item("swallowed")
+    world.platform.steps["swallowed"] = [lost_request] * 100
+    (left,) = world.outbox.until_idle(timedelta(hours=2)).items
+    assert (left.item_id, left.status) == (item_id, Status.FAILED)
+    assert "gave up after 4 tries" in left.reason
+    assert len(world.history(item_id)) == RULES.retries + 1
+    assert world.platform.posts == []
+
+
+def test_requests_lost_a_few_times_come_again_with_growing_pauses(world: World) -> None:
+    world.item("in the end")
+    world.platform.steps["in the end"] = [lost_request] * RULES.retries
+    assert not world.outbox.until_idle(timedelta(hours=2))
+    assert world.platform.posts == ["in the end"]
+    starts = [row.started_at for row in world.history(world.item("in the end"))]
+    gaps = [after - before for before, after in pairwise(starts)]
+    assert gaps == sorted(gaps)
+
+
+def test_a_login_refused_at_a_look_after_it_was_renewed_holds_the_account(world: World) -> None:
+    item_id = world.item("unknown end")
+    world.platform.steps["unknown end"] = [lost_answer]
+
+    def refused(_platform: Platform, _post: Post, _attempt: Attempt) -> Published:
+        raise UnauthorizedError("revoked again")
+
+    world.outbox.publish_due()
+    world.clock.move(minutes=1)
+    world.accounts.connect("fake", "brand", _settings(world), "ada@brand.test", world.clock.now)
+    world.clock.move(minutes=1)
+    world.platform.finds = [refused] * 50
+    left = world.outbox.until_idle()
+    assert [each.item_id for each in left.items] == [item_id]
+    assert len(world.platform.looked) == 1, "the platform is not asked again and again"
+    assert _account(world).status == UNAUTHORIZED
+    world.platform.finds.clear()
+    world.clock.move(minutes=1)
+    world.accounts.connect("fake", "brand", _settings(world), "ada@brand.test", world.clock.now)
+    assert _account(world).status == CONNECTED
+    assert not world.outbox.until_idle()
+    assert world.platform.posts == ["unknown end"]
+
+
+def _settings(world: World) -> dict[str, str]:
+    [server] = {each.settings.server for each in world.platform.opened}
+    return {"server": server, "token": TOKEN}
+
+
+def _account(world: World) -> Account:
+    with db.reading(world.engine) as session:
+        return session.get_one(Account, "brand")
+
+
+# ---- a person and a look at the same time -----------------------------------------------------
+
+
+def _uncertain(world: World) -> str:
+    item_id = world.item("seen or not")
+    world.platform.steps["seen or not"] = [lost_answer]
+    world.outbox.publish_due()
+    world.clock.move(hours=1)
+    return item_id
+
+
+def test_nobody_says_not_there_while_somebody_looks(world: World) -> None:
+    item_id = _uncertain(world)
+    [search] = due(means(world), world.clock.now, 8)
+    with pytest.raises(ConflictError, match="looking"), db.writing(world.engine) as session:
+        world.outbox.resolve(session, item_id, Decision("not-there", "ada"))
+    look(means(world), search)
+    assert world.status(item_id) == Status.PUBLISHED
+    assert world.platform.posts == ["seen or not"]
+
+
+@pytest.mark.parametrize(("word", "then"), [("published", Status.PUBLISHED), ("give-up", Status.CANCELLED)])
+def test_a_decision_that_sends_nothing_overtakes_a_look(world: World, word: str, then: Status) -> None:
+    item_id = _uncertain(world)
+    [search] = due(means(world), world.clock.now, 8)
+    with db.writing(world.engine) as session:
+        world.outbox.resolve(session, item_id, Decision(word, "ada"))  # type: ignore[arg-type]
+    look(means(world), search)
+    assert world.status(item_id) == then
+    [row] = world.history(item_id)
+    assert (row.settled_by, row.look_at) == ("ada", None)
+    with db.reading(world.engine) as session:
+        assert session.get(Lease, item_id) is None
+
+
+def test_not_there_may_be_said_once_a_dead_workers_look_has_lapsed(world: World) -> None:
+    item_id = _uncertain(world)
+    world.platform.posts.clear()
+    due(means(world), world.clock.now, 8)  # its worker dies
+    world.clock.move(hours=1)
+    with db.writing(world.engine) as session:
+        world.outbox.resolve(session, item_id, Decision("not-there", "ada"))
+    assert not world.outbox.until_idle()
+    assert world.platform.posts == ["seen or not"]
+
+
+# ---- twins: two items that say the same -------------------------------------------------------
+
+
+def test_a_look_does_not_take_another_items_post_for_its_own(world: World) -> None:
+    one, two = _twins(world)
+    world.platform.steps["good morning"] = [_accepted_as("id-1"), lost_request]
+    for each in claim(means(world), world.clock.now, 8).claims:
+        deliver(means(world), each)
+    world.platform.finds = [_found("id-1")] * 20
+    left = world.outbox.until_idle(timedelta(hours=9))
+    assert {each.item_id for each in left.items} == {two}
+    assert "another item" in left.items[0].reason
+    assert (world.status(one), world.status(two)) == (Status.PUBLISHED, Status.UNCERTAIN)
+
+
+def test_a_look_can_ask_which_posts_are_taken(world: World) -> None:
+    one, two = _twins(world)
+    world.platform.steps["good morning"] = [_accepted_as("id-1"), lost_request]
+    for each in claim(means(world), world.clock.now, 8).claims:
+        deliver(means(world), each)
+
+    def listed(_platform: Platform, _post: Post, attempt: Attempt) -> Published | None:
+        free = [id for id in ("id-1",) if not attempt.taken(id)]
+        return Published(free[0]) if free else None
+
+    world.platform.finds = [listed] * 5
+    world.platform.steps["good morning"] = [_accepted_as("id-2")]
+    assert not world.outbox.until_idle(timedelta(hours=9))
+    assert (world.get(one).remote_id, world.get(two).remote_id) == ("id-1", "id-2")
+
+
+def test_a_look_waits_while_a_twin_is_on_its_way(world: World) -> None:
+    one, two = _twins(world)
+    world.platform.steps["good morning"] = [lost_request]
+    with db.writing(world.engine) as session:
+        session.get_one(Item, two).due_at = NOON + timedelta(minutes=2)
+    world.outbox.publish_due()
+    world.clock.move(minutes=2)
+    seen: list[str] = []
+
+    def while_it_is_sent(platform: Platform, _post: Post, attempt: Attempt) -> Published:
+        """The second one is public, but its answer is still on the way when the first is looked for."""
+        attempt.leave()
+        platform.finds = [_found("id-2")]
+        world.another().recover()
+        seen.append(world.status(one))
+        return Published("id-2")
+
+    world.platform.steps["good morning"] = [while_it_is_sent]
+    world.outbox.publish_due()
+    assert seen == [Status.UNCERTAIN]
+    assert world.get(two).remote_id == "id-2"
+
+
+def _twins(world: World) -> tuple[str, str]:
+    """Queue the same text twice for the same account; return the ids in the order in which they leave."""
+    ids = world.item("good morning"), world.item("good morning, again")
+    with db.writing(world.engine) as session:
+        first, second = (session.exec(select(Revision).where(Revision.item_id == id)).one() for id in ids)
+        second.body = first.body
+    return min(ids), max(ids)
+
+
+def _accepted_as(id: str) -> Step:
+    def step(_platform: Platform, _post: Post, attempt: Attempt) -> Published:
+        attempt.leave()
+        return Published(id)
+
+    return step
+
+
+def _found(id: str) -> FindStep:
+    return lambda _platform, _post, _attempt: Published(id)
