@@ -1,6 +1,7 @@
 """brand.yaml and the environment -> one frozen Brand that every other room is handed."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -274,11 +275,14 @@ def _environment(folder: Path, environ: Mapping[str, str]) -> Environment:
         raise CheckError(f"ORCHESTRATOR_FACTS is {facts!r}: this version keeps facts in a folder only")
     if engine != "duckdb":
         raise CheckError(f"ORCHESTRATOR_ENGINE is {engine!r}: this version reads facts with duckdb only")
+    public_url = (environ.get("ORCHESTRATOR_PUBLIC_URL") or "http://127.0.0.1:8321").rstrip("/")
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", public_url):
+        raise CheckError(f"ORCHESTRATOR_PUBLIC_URL is {public_url!r}: write one like https://go.example.com")
     return Environment(
         database_url=environ.get("ORCHESTRATOR_DATABASE_URL") or f"sqlite:///{state / 'state.db'}",
         facts=Path(facts),
         engine=engine,
-        public_url=(environ.get("ORCHESTRATOR_PUBLIC_URL") or "http://127.0.0.1:8321").rstrip("/"),
+        public_url=public_url,
         secret=_secret(state / "secret.key", environ.get("ORCHESTRATOR_SECRET_KEY", "")),
     )
 

@@ -304,6 +304,25 @@ def test_a_shop_keeps_its_secret_sealed(accounts: Accounts) -> None:
         assert b"secret" not in session.get_one(Shop, "web").sealed_secret
 
 
+def test_disconnecting_a_shop_forgets_its_secret_and_a_login_of_the_same_name_goes_first(
+    accounts: Accounts,
+) -> None:
+    accounts.connect("fake", "web", GOOD, "ada", NOON)
+    accounts.connect_shop("web", "own", "shop-secret")
+    accounts.disconnect("web")
+    assert (accounts.all(), accounts.shops()) == ([], [("web", "own")])
+    accounts.disconnect("web")
+    with pytest.raises(CheckError, match="there is no shop 'web'"):
+        accounts.shop_secret("web")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a?b"])
+def test_a_shop_whose_name_cannot_stand_in_an_address_is_refused(accounts: Accounts, name: str) -> None:
+    with pytest.raises(CheckError, match="is no name for a shop"):
+        accounts.connect_shop(name, "own", "shop-secret")
+    accounts.connect_shop("größe-2.eu", "own", "shop-secret")
+
+
 def test_an_unknown_shop_gets_a_suggestion(accounts: Accounts) -> None:
     accounts.connect_shop("web", "own", "x")
     with pytest.raises(CheckError, match="did you mean 'web'"):

@@ -90,6 +90,9 @@ def test_the_environment_overrides_where_things_are_kept(tmp_path: Path) -> None
         {"ORCHESTRATOR_SECRET_KEY": "short"},
         {"ORCHESTRATOR_FACTS": "s3://b"},
         {"ORCHESTRATOR_ENGINE": "spark://h:1"},
+        {"ORCHESTRATOR_PUBLIC_URL": "go.example.com"},
+        {"ORCHESTRATOR_PUBLIC_URL": "https://"},
+        {"ORCHESTRATOR_PUBLIC_URL": "https://me@go.example/?x=1"},
     ],
 )
 def test_a_setting_that_cannot_be_kept_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:

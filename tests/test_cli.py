@@ -627,6 +627,9 @@ def test_report_takes_a_span_and_a_campaign(connected: Terminal) -> None:
     wrong = connected("report", "--campaign", "helo")
     assert wrong.code == 2
     assert "did you mean 'hello'?" in wrong.sentence
+    backwards = connected("report", "--from", "2026-02-01", "--to", "2026-01-31")
+    assert (backwards.code, "before the first" in backwards.sentence) == (2, True)
+    assert connected("report", "--from", "2026-01-31", "--to", "2026-01-31").code == 0
     assert connected("report", "--format", "pdf").code == 2
     assert connected("report", "--format", "html", "--json").code == 2
 

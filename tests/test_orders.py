@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlmodel import SQLModel, select
 
-from orchestrator import links, money
+from orchestrator import Orchestrator, links, money
+from orchestrator.app import samples
 from orchestrator.db import connect, reading, writing
 from orchestrator.errors import CheckError
 from orchestrator.facts import Facts
@@ -202,6 +203,32 @@ def test_one_of_several_signatures_is_enough_while_a_secret_is_changed(book: Led
     call = session_paid()
     headers = {"stripe-signature": call.headers["stripe-signature"].replace(",v1=", ",v1=00ff,v1=") + ",v0=x"}
     assert book.receive(Call(headers, call.body), "stripe").added == 1
+
+
+@pytest.mark.parametrize("kind", shops.KINDS)
+def test_the_header_of_the_signature_says_which_kind_of_shop_calls(kind: str) -> None:
+    calls = {"own": own(), "shopify": shopify(), "woocommerce": woo(), "stripe": session_paid()}
+    assert shops.kind_of(calls[kind]) == kind
+
+
+def test_a_call_without_any_signature_is_of_no_kind_and_a_ping_is_woocommerces() -> None:
+    assert shops.kind_of(Call({}, b"webhook_id=7")) == "woocommerce"
+    with pytest.raises(SignatureError, match="not signed"):
+        shops.kind_of(Call({}, b"{}"))
+
+
+def test_a_call_that_names_no_shop_goes_to_the_only_one_of_its_kind(tmp_path: Path) -> None:
+    samples.begin(tmp_path / "brand")
+    with Orchestrator(tmp_path / "brand", environ={}, clock=lambda: NOW) as app:
+        with pytest.raises(CheckError, match=r"own shop.*none is connected"):
+            app.receive_order("", own())
+        app.connect_shop("one", "own", SECRET)
+        app.connect_shop("other", "shopify", SECRET)
+        assert app.receive_order("", own()) == Receipt(added=1)
+        app.connect_shop("two", "own", SECRET)
+        with pytest.raises(CheckError, match=r"own shop.*one, two"):
+            app.receive_order("", own("A-2"))
+        assert app.receive_order("two", own("A-2")) == Receipt(added=1)
 
 
 def test_an_unknown_kind_of_shop_is_a_sentence(book: Ledger) -> None:

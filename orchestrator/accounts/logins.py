@@ -1,5 +1,6 @@
 """Settings a person gives -> a checked, sealed login; a login -> an open connector, one for each thread."""
 
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,11 +80,15 @@ class Accounts:
             return session.merge(row)
 
     def disconnect(self, name: str) -> None:
-        """Forget a login and its secrets; what is queued for it waits until the name is connected again."""
+        """Forget a login, else a shop of this name, and its secrets.
+
+        What is queued for a login waits until the name is connected again; calls of the shop are refused.
+        """
         with db.writing(self._engine) as session:
-            row = session.get(Account, name)
+            row = session.get(Account, name) or session.get(Shop, name)
             if row is None:
-                raise CheckError(f"there is no account {name!r}{documents.suggest(name, _names(session))}")
+                hint = documents.suggest(name, _names(session))
+                raise CheckError(f"there is no account or shop {name!r}{hint}")
             session.delete(row)
 
     def all(self) -> list[Account]:
@@ -140,6 +145,8 @@ class Accounts:
 
     def connect_shop(self, name: str, kind: str, secret: str) -> None:
         """Keep a shop's signing secret sealed; connecting again replaces it."""
+        if not re.fullmatch(r"[\w@][\w.@-]*", name):  # it stands in the address that the shop calls
+            raise CheckError(f"{name!r} is no name for a shop: write letters, digits and - _ . @ only")
         sealed = sealing.seal(self._key, secret.encode(), f"shop {name}")
         with db.writing(self._engine) as session:
             session.merge(Shop(name=name, kind=kind, sealed_secret=sealed))
@@ -196,7 +203,7 @@ def _aad(name: str) -> str:
 
 
 def _names(session: Session) -> list[str]:
-    return list(session.exec(select(Account.name)))
+    return [*session.exec(select(Account.name)), *session.exec(select(Shop.name))]
 
 
 def _may_replace(old: Account | None, new: Account) -> None:

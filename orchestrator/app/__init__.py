@@ -32,7 +32,7 @@ from orchestrator.tracking.clicks import Recorder
 from orchestrator.tracking.clicks import Rules as ClickRules
 from orchestrator.tracking.orders import Door, Receipt
 from orchestrator.tracking.shops import KINDS as SHOP_KINDS
-from orchestrator.tracking.shops import Call
+from orchestrator.tracking.shops import Call, kind_of
 from orchestrator.value import Value
 
 __all__ = ["Orchestrator"]
@@ -279,7 +279,7 @@ class Orchestrator:
         return account
 
     def disconnect(self, name: str) -> None:
-        """Forget a login and its secrets."""
+        """Forget a login or a shop and its secrets."""
         self._may(Action.MANAGE)
         self._accounts.disconnect(name)
 
@@ -319,8 +319,9 @@ class Orchestrator:
         return Recorder(self.engine, rules, self.now)
 
     def receive_order(self, shop: str, call: Call) -> Receipt:
-        """Keep what a shop's signed webhook says, once."""
+        """Keep what a shop's signed webhook says, once; without a name it is from the only shop of its kind."""
         kinds = dict(self._accounts.shops())
+        shop = shop or self._shop_of(call)
         if shop not in kinds:
             raise CheckError(
                 f"there is no shop {shop!r}; connect it with: orchestrator connect shop NAME --kind KIND"
@@ -328,6 +329,14 @@ class Orchestrator:
         door = Door(shop, kinds[shop], self._accounts.shop_secret(shop), self.brand.key("clicks"))
         with db.writing(self.engine) as session:
             return orders.receive(session, self.facts, door, call, self.now())
+
+    def _shop_of(self, call: Call) -> str:
+        kind = kind_of(call)
+        found = [name for name, each in self._accounts.shops() if each == kind]
+        if len(found) != 1:
+            told = f"these are: {', '.join(found)}" if found else "none is connected"
+            raise CheckError(f"Name the {kind} shop, as in /api/orders/NAME; {told}.")
+        return found[0]
 
     def withdraw(self, person_id: str) -> None:
         """Take back a person's consent to be written to, as they asked."""

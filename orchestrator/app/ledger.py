@@ -34,6 +34,8 @@ class Asked:
 
 def work_out(session: Session, brand: Brand, asked: Asked, now: datetime) -> Value:
     """Gather what is known and work out the four goals."""
+    if asked.since and asked.until and asked.until < asked.since:
+        raise CheckError(f"the last day {asked.until} is before the first, {asked.since}")
     campaign = _campaign(session, asked.campaign) if asked.campaign else None
     scope = Scope(
         _start(asked.since, brand),

@@ -96,9 +96,11 @@ def _ask(name: str, hidden: bool, as_json: bool) -> str:
 
 
 def disconnect(
-    ctx: typer.Context, name: Annotated[str, typer.Argument(help="The account.")], as_json: Json = False
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The account or shop.")],
+    as_json: Json = False,
 ) -> None:
-    """Forget a login and its secrets; what is queued for it waits."""
+    """Forget a login and its secrets, and what is queued for it waits; or a shop and its secret."""
     app, out = opened(ctx), output(as_json)
     app.disconnect(name)
     out.give({"account": name}, lambda console: console.print(f"{name} is disconnected.", markup=False))

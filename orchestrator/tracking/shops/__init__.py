@@ -11,12 +11,27 @@ __all__ = ["KINDS", "Call", "Line", "SignatureError", "Told", "read"]
 
 
 class _Shop(Protocol):
+    SIGNATURE: str
+
     def verify(self, secret: str, call: Call, now: datetime) -> None: ...
     def read(self, call: Call) -> Told: ...
 
 
 _SHOPS: dict[str, _Shop] = {"shopify": shopify, "woocommerce": woocommerce, "stripe": stripe, "own": own}
 KINDS = tuple(_SHOPS)
+
+
+def kind_of(call: Call) -> str:
+    """Return which kind of shop a call comes from, by the header that carries its signature.
+
+    Raises SignatureError where it carries none.
+    """
+    if woocommerce.is_ping(call):
+        return "woocommerce"
+    for kind, shop in _SHOPS.items():
+        if shop.SIGNATURE in call.headers:
+            return kind
+    raise SignatureError("The call is not signed in any way we know.")
 
 
 def read(kind: str, secret: str, call: Call, now: datetime) -> Told:

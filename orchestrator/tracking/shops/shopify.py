@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from orchestrator.tracking.shops import base
 from orchestrator.tracking.shops.base import Call, Line, Told
 
-_SIGNATURE = "x-shopify-hmac-sha256"
+SIGNATURE = "x-shopify-hmac-sha256"
 # Equal event ids mean the same event: https://shopify.dev/docs/apps/build/webhooks/ignore-duplicates
 _EVENT = ("x-shopify-event-id", "x-shopify-webhook-id")
 _UNPAID = ("pending", "partially_paid", "expired", "voided")  # counted once orders/paid tells of them
@@ -54,7 +54,7 @@ class _Order(base.Shape):
 
 def verify(secret: str, call: Call, now: datetime) -> None:
     """Refuse a call that Shopify did not sign; its scheme has no time stamp."""
-    base.verify_base64(secret, call.headers.get(_SIGNATURE, ""), call.body)
+    base.verify_base64(secret, call.headers.get(SIGNATURE, ""), call.body)
 
 
 def read(call: Call) -> Told:

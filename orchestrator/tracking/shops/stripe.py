@@ -16,7 +16,7 @@ from orchestrator.errors import CheckError
 from orchestrator.tracking.shops import base
 from orchestrator.tracking.shops.base import Call, Line, Told
 
-_SIGNATURE = "stripe-signature"
+SIGNATURE = "stripe-signature"
 _SESSIONS = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 _REFUNDS = ("refund.created", "refund.updated", "charge.refund.updated")
 # Decimals where Stripe's differ from ISO 4217: https://docs.stripe.com/currencies#special-cases
@@ -77,7 +77,7 @@ class _Charge(base.Shape):
 
 def verify(secret: str, call: Call, now: datetime) -> None:
     """Refuse a call that Stripe did not sign within the last five minutes."""
-    base.verify_timed(secret, call.headers.get(_SIGNATURE, ""), call.body, now)
+    base.verify_timed(secret, call.headers.get(SIGNATURE, ""), call.body, now)
 
 
 def read(call: Call) -> Told:

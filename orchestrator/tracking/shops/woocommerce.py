@@ -10,7 +10,7 @@ from orchestrator.errors import CheckError
 from orchestrator.tracking.shops import base
 from orchestrator.tracking.shops.base import Call, Line, Told
 
-_SIGNATURE = "x-wc-webhook-signature"
+SIGNATURE = "x-wc-webhook-signature"
 _EVENT = ("x-wc-webhook-delivery-id",)
 _UNPAID = ("pending", "on-hold", "failed", "cancelled", "checkout-draft", "auto-draft", "trash")
 # Where the visit began, kept by WooCommerce's order attribution.
@@ -54,12 +54,12 @@ class _Refund(base.Shape):
 
 def is_ping(call: Call) -> bool:
     """Tell whether this is the unsigned form that WooCommerce sends once, when a webhook is made."""
-    return _SIGNATURE not in call.headers and re.fullmatch(rb"webhook_id=\d{1,12}", call.body) is not None
+    return SIGNATURE not in call.headers and re.fullmatch(rb"webhook_id=\d{1,12}", call.body) is not None
 
 
 def verify(secret: str, call: Call, now: datetime) -> None:
     """Refuse a call that WooCommerce did not sign; its scheme has no time stamp."""
-    base.verify_base64(secret, call.headers.get(_SIGNATURE, ""), call.body)
+    base.verify_base64(secret, call.headers.get(SIGNATURE, ""), call.body)
 
 
 def read(call: Call) -> Told:
