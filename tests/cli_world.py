@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from unittest.mock import patch
 from orchestrator import cli
 
 TOKEN = "tok-very-secret-4711"
+Environ = Mapping[str, str]
+NOTHING: Environ = {}
 ACCOUNT = "brand"  # the login's name on the rehearsal platform
 
 
@@ -44,10 +47,13 @@ class Terminal:
 
     folder: Path
 
-    def __call__(self, *words: object, token: str = "", typed: str = "", acting: str = "") -> Ran:
+    def __call__(
+        self, *words: object, acting: str = "", token: str = "", typed: str = "", environ: Environ = NOTHING
+    ) -> Ran:
         """Run a command; `token` is ORCHESTRATOR_TOKEN, `typed` what stdin holds."""
         before = ["--brand", self.folder, *(["--as", acting] if acting else [])]
-        return entry([*map(str, before), *map(str, words)], token, typed)
+        more = {**environ, **({"ORCHESTRATOR_TOKEN": token} if token else {})}
+        return entry([*map(str, before), *map(str, words)], typed, more)
 
     def done(self, *words: object, token: str = "") -> Any:
         """Run a command with --json that must succeed; return its document."""
@@ -61,13 +67,12 @@ class Terminal:
         return found
 
 
-def entry(words: list[str], token: str = "", typed: str = "") -> Ran:
+def entry(words: list[str], typed: str = "", environ: Environ = NOTHING) -> Ran:
     """Call main() as the console script does."""
     out, err = io.StringIO(), io.StringIO()
     clean = {k: v for k, v in os.environ.items() if not k.startswith("ORCHESTRATOR_")}
-    environ = clean | ({"ORCHESTRATOR_TOKEN": token} if token else {})
     with (
-        patch.dict(os.environ, environ, clear=True),
+        patch.dict(os.environ, {**clean, **environ}, clear=True),
         patch.object(sys, "argv", ["orchestrator", *words]),
         patch.object(sys, "stdin", io.StringIO(typed)),
         contextlib.redirect_stdout(out),

@@ -53,7 +53,10 @@ def _connection(engine: Engine, write: bool) -> Iterator[Connection]:
         with engine.execution_options(write=write).begin() as connection:
             yield connection
     except DatabaseError as error:
-        sentence = f"The database cannot be used: {error.orig}. Look at its place and rights."
+        sentence = (
+            f"The database cannot be used: {str(error.orig).strip()}. "
+            "Look at its place, its rights and the room on its disk, and run again."
+        )
         raise OutsideError(sentence) from error
 
 

@@ -49,10 +49,10 @@ def main() -> None:
         code = app(prog_name=app.info.name, standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # Typer exits by itself in this case only
-        _let_go()  # the reader has gone, e.g. `| head`
-        code = 0
+        code = 0  # the reader has gone, e.g. `| head`
     except Exception as error:
         code = _refuse(error)
+    _let_go()
     sys.exit(code)
 
 
@@ -77,7 +77,6 @@ def _for_people(error: Exception) -> PeopleError | None:
     if isinstance(error, _Misuse):
         return CheckError(_misuse(error))
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        _let_go()
         where = f" ({error.filename})" if error.filename else ""
         return OutsideError(f"Not all could be written{where}: {error.strerror}. Make room and run it again.")
     return None
@@ -90,5 +89,8 @@ def _misuse(error: Exception) -> str:
 
 
 def _let_go() -> None:
-    """Let what is still to be written go, or Python would fail over it once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let what stdout does not take go, or Python would fail over it once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -123,8 +123,9 @@ def _counted(report: TierReport) -> dict[str, object]:
         for old, new, count in report.moves
     ]
     tiers = [{"tier": int(tier), "slug": tier.slug, "people": count} for tier, count in report.counts]
-    counted = {"as_of": report.as_of, "people": report.people, "tiers": tiers, "moves": moves}
-    return {**counted, "kept": report.kept}
+    counts = {tier.slug: count for tier, count in report.counts}
+    told = {"as_of": report.as_of, "people": report.people, "counts": counts, "tiers": tiers}
+    return {**told, "moves": moves, "kept": report.kept}
 
 
 def _tell_why(console: Console, found: Explanation) -> None:

@@ -40,19 +40,30 @@ def publish(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Send what is due; exit code 5 if something waits for a person."""
+    """Send what is due; exit code 5 if something waits for a person, or could not leave yet."""
     app, out = opened(ctx), output(as_json)
+    if not until_idle:
+        app.recover()
     sent = app.publish(until_idle)
-    data = {**plain(sent.outcome), "waiting": [_waits(each) for each in sent.waiting.items]}
-    out.give(data, lambda console: _tell_sent(console, sent))
+    late = [each for each in _found(app, (Status.QUEUED,)) if each.item.not_before]
+    data = {
+        **plain(sent.outcome),
+        "waiting": [_waits(each) for each in sent.waiting.items],
+        "again": [{**_line(each), "reason": each.item.reason, "from": each.item.not_before} for each in late],
+    }
+    out.give(data, lambda console: _tell_sent(console, sent, late))
     if sent.waiting:
         unfinished(f"Waiting for a person: {len(sent.waiting)}. Look with: orchestrator outbox list")
+    if late:
+        unfinished(f"Could not leave yet: {len(late)}. Run again: orchestrator publish --until-idle")
 
 
-def _tell_sent(console: Console, sent: Sent) -> None:
+def _tell_sent(console: Console, sent: Sent, late: Sequence[ItemView]) -> None:
     counts = [f"{count} {status}" for status, count in plain(sent.outcome).items() if count]
     console.print(", ".join(counts) + "." if counts else "Nothing was due.")
     _tell_waiting(console, sent.waiting.items)
+    for each in late:
+        console.print(f"{each.ref} is tried again on {each.item.account}: {each.item.reason}", markup=False)
 
 
 def _waits(each: Waits) -> dict[str, Any]:
@@ -64,6 +75,21 @@ def _tell_waiting(console: Console, items: tuple[Waits, ...]) -> None:
         console.print(
             f"{each.item_id}@{each.rev} is {each.status} on {each.account}: {each.reason}", markup=False
         )
+    for advice in dict.fromkeys(_advice(each) for each in items):
+        console.print(advice, markup=False)
+
+
+def _advice(each: Waits) -> str:
+    """Say what a person can do about an item that waits for them."""
+    if each.status == Status.UNCERTAIN:
+        return (
+            "Uncertain ones may be public. Let us look: orchestrator publish --until-idle. "
+            "Or look yourself, then: orchestrator outbox resolve ITEM published|not-there|give-up"
+        )
+    if each.status == Status.FAILED:
+        return "Failed ones go back to their author: change the text or picture and apply again."
+    connect = f"orchestrator connect {each.channel} {each.account}"
+    return f"Those on {each.account} leave once it is connected: {connect}"
 
 
 def collect(ctx: typer.Context, as_json: Json = False) -> None:

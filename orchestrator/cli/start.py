@@ -1,5 +1,6 @@
 """Commands that start something: demo, init, serve, upgrade."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +32,11 @@ def demo(
 
     voice = output(as_json)
     value = story.tell(out / "demo", lambda app, sock: web.running(app, sock=sock), voice.note)
-    for kind in ("html", "json"):
-        write(out / f"report.{kind}", reports.write(value, kind))
-    voice.give(
-        {"report": str(out / "report.html"), "goals": value.goals}, lambda console: _tell(console, value)
-    )
+    text = {kind: reports.write(value, kind) for kind in ("html", "json")}
+    for kind in text:
+        write(out / f"report.{kind}", text[kind])
+    data = {"report": out / "report.html", "goals": json.loads(text["json"])["goals"]}
+    voice.give(data, lambda console: _tell(console, value))
     voice.note(
         f"The page is {out / 'report.html'}; look around with: orchestrator --brand {out / 'demo'} serve"
     )
@@ -76,11 +77,14 @@ def serve(
     ctx: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8321,
+    as_json: Json = False,
 ) -> None:
     """Run web pages, tracked links, webhooks, the clock and workers in one process."""
     from orchestrator import web
 
-    web.serve(opened(ctx), host, port)
+    voice = output(as_json)
+    web.serve(opened(ctx), host, port, voice.note)
+    voice.give({"stopped": True}, lambda console: console.print("Stopped; nothing is lost."))
 
 
 def upgrade(ctx: typer.Context, as_json: Json = False) -> None:

@@ -1,8 +1,8 @@
 """Refused lines -> a file beside the work, with line, reason and text, so that they can be put right."""
 
 import csv
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -22,11 +22,19 @@ class Rejects(AbstractContextManager["Rejects"]):
     def add(self, rejects: Iterable[Reject]) -> None:
         """Write refused lines down; bytes that are no text are shown as \\udcXX."""
         for each in rejects:
-            try:
+            with self._outside():
                 self._write((each.line, each.reason, each.text))
-            except OSError as error:
-                raise OutsideError(f"{self.path} cannot be written: {error.strerror}") from error
             self.count += 1
+
+    @contextmanager
+    def _outside(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutsideError(
+                f"{self.path} cannot be written: {error.strerror}. Make room and import the file again; "
+                "what is known stays as it is."
+            ) from error
 
     def _write(self, row: tuple[object, ...]) -> None:
         if self._file is None:
@@ -39,4 +47,5 @@ class Rejects(AbstractContextManager["Rejects"]):
     ) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
-            self._file.close()
+            with self._outside():
+                self._file.close()
