@@ -532,6 +532,20 @@ def test_collect_fetches_readings_of_what_is_public(connected: Terminal, platfor
     assert connected.done("report")["likes"]["value"] == 3
 
 
+def test_collect_ends_with_five_and_names_an_account_that_could_not_be_read(
+    connected: Terminal, platform: Rehearsal
+) -> None:
+    connected.done("post", "m", "hello")
+    connected.done("publish")
+    platform.stop()
+    ran = connected("collect", "--json")
+    assert (ran.code, ran.json["new"]) == (5, 0)
+    (missed,) = ran.json["missed"]
+    assert missed.startswith("m: ")
+    connected.done("disconnect", "m")
+    assert connected.done("collect") == {"new": 0, "known": 0, "missed": []}
+
+
 # ---- accounts ---------------------------------------------------------------------------------
 
 
@@ -579,7 +593,7 @@ def test_disconnect_forgets_a_login_and_what_is_queued_waits_for_it(
     connected.done("connect", "mastodon", "m", "--set", f"server={platform.url}", "--set", f"token={TOKEN}")
     assert connected.done("publish")["published"] == 1
     wrong = connected("disconnect", "mm")
-    assert (wrong.code, wrong.sentence) == (2, "there is no account 'mm'; did you mean 'm'?")
+    assert (wrong.code, wrong.sentence) == (2, "there is no account or shop 'mm'; did you mean 'm'?")
 
 
 # ---- link, report -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from orchestrator.accounts import Account, Accounts
 from orchestrator.app import history, ledger, schema
 from orchestrator.app.history import Brought, Progress, Shelf
 from orchestrator.app.programme import Checked, Planned, Programme
-from orchestrator.app.sending import Sending, Sent
+from orchestrator.app.sending import Collected, Sending, Sent
 from orchestrator.audience import Explanation, TierReport
 from orchestrator.errors import CheckError, ConflictError
 from orchestrator.facts import Facts
@@ -259,7 +259,7 @@ class Orchestrator:
         self._may(Action.WRITE)
         return self.sending.outbox.recover()
 
-    def collect(self) -> Receipt:
+    def collect(self) -> Collected:
         """Fetch what platforms report about published posts."""
         self._may(Action.WRITE)
         return self.sending.collect()
@@ -319,7 +319,7 @@ class Orchestrator:
         return Recorder(self.engine, rules, self.now)
 
     def receive_order(self, shop: str, call: Call) -> Receipt:
-        """Keep what a shop's signed webhook says, once; without a name it is from the only shop of its kind."""
+        """Keep what a shop's signed webhook says, once; without a name it is the only shop of its kind."""
         kinds = dict(self._accounts.shops())
         shop = shop or self._shop_of(call)
         if shop not in kinds:

@@ -33,6 +33,15 @@ class Sent:
     waiting: Waiting
 
 
+@dataclass(frozen=True)
+class Collected:
+    """How many readings are new or known, and which accounts could not be read, each with its reason."""
+
+    added: int
+    known: int
+    missed: tuple[str, ...] = ()
+
+
 class Sending:
     """Sends what is approved and due, and reads back what became of it."""
 
@@ -81,25 +90,30 @@ class Sending:
         with db.reading(self.engine) as session:
             return self.outbox.history(session, item_id)
 
-    def collect(self) -> Receipt:
-        """Fetch readings of published posts; an account that cannot be read now is tried next time."""
+    def collect(self) -> Collected:
+        """Fetch readings of published posts; an account that cannot be read now is tried next time.
+
+        Posts of an account that was disconnected are passed over: nobody expects to hear of them.
+        """
+        connected = {account.name for account in self.accounts.all()}
         with db.reading(self.engine) as session:
             published = items.published(session)
         by_account: dict[str, list[Item]] = defaultdict(list)
         for item in published:
             by_account[item.account].append(item)
-        added = known = 0
-        for account, mine in by_account.items():
-            receipt = self._read(account, mine)
-            added, known = added + receipt.added, known + receipt.known
-        return Receipt(added, known)
+        added, known, missed = 0, 0, []
+        for account in sorted(connected & by_account.keys()):
+            try:
+                receipt = self._read(account, by_account[account])
+            except (ConnectorError, OutsideError) as error:
+                _log.warning("readings of %s could not be fetched: %s", account, error)
+                missed.append(f"{account}: {error}")
+            else:
+                added, known = added + receipt.added, known + receipt.known
+        return Collected(added, known, tuple(missed))
 
     def _read(self, account: str, mine: list[Item]) -> Receipt:
-        try:
-            told = self.accounts.open(account).read([item.remote_id for item in mine])
-        except (ConnectorError, OutsideError) as error:
-            _log.warning("readings of %s could not be fetched: %s", account, error)
-            return Receipt()
+        told = self.accounts.open(account).read([item.remote_id for item in mine])
         ours = {item.remote_id: item.id for item in mine}
         with db.writing(self.engine) as session:
             return readings.collect(session, told, account, ours)

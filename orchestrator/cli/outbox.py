@@ -93,11 +93,13 @@ def _advice(each: Waits) -> str:
 
 
 def collect(ctx: typer.Context, as_json: Json = False) -> None:
-    """Fetch what platforms report about published posts."""
+    """Fetch what platforms report about published posts; exit code 5 if an account could not be read."""
     app, out = opened(ctx), output(as_json)
-    receipt = app.collect()
-    out.give({"new": receipt.added, "known": receipt.known}, lambda console: console.print(
-        f"{receipt.added} new readings, {receipt.known} known."))  # fmt: skip
+    found = app.collect()
+    data = {"new": found.added, "known": found.known, "missed": found.missed}
+    out.give(data, lambda console: console.print(f"{found.added} new readings, {found.known} known."))
+    if found.missed:
+        unfinished(f"Could not be read: {len(found.missed)}. Run again later: orchestrator collect")
 
 
 @_outbox.callback()
