@@ -1,18 +1,21 @@
 """What somebody who wants a post twice, lost, stuck or unapproved would try; each ends well."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import Engine, text
+from sqlmodel import Session, select
 
 from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError
-from orchestrator import db
+from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
 from orchestrator.errors import ConflictError
-from orchestrator.items import Item, Revision, Status
+from orchestrator.items import Approval, Campaign, Item, Revision, Status
 from orchestrator.outbox import Decision, Lease
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.deliver import deliver
@@ -222,3 +225,93 @@ def _accepted_as(id: str) -> Step:
 
 def _found(id: str) -> FindStep:
     return lambda _platform, _post, _attempt: Published(id)
+
+
+# ---- two sessions at once, on a database that lets them ----------------------------------------
+
+
+@pytest.fixture
+def shared_world(postgres_server: Any) -> Iterator[World]:
+    url = postgres_server.fresh_database()
+    made = make_world(url, url)
+    yield made
+    made.close()
+
+
+Work = Callable[[Session], object]
+
+
+def _behind(world: World, first: Work, second: Work) -> object:
+    """Do `second` while the transaction of `first` is still open; give what it returned or raised."""
+    engine = world.engine
+    with ThreadPoolExecutor(1) as threads, Session(engine) as session:
+        first(session)
+        session.flush()
+        waiting = threads.submit(_in_own_session, engine, second)
+        while not (_blocked(engine) or waiting.done()):
+            pass
+        session.commit()
+        return waiting.exception() or waiting.result()
+
+
+def _in_own_session(engine: Engine, work: Work) -> object:
+    with db.writing(engine) as session:
+        return work(session)
+
+
+def _blocked(engine: Engine) -> bool:
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with engine.connect() as line:
+        return bool(line.execute(text(asked)).scalar())
+
+
+def _planned(world: World) -> Item:
+    return world.get(world.item("seen by its approver", status=Status.PLANNED))
+
+
+@pytest.mark.servers
+def test_an_approval_does_not_reach_a_revision_that_slips_in_behind_it(shared_world: World) -> None:
+    item = _planned(shared_world)
+
+    def change(session: Session) -> None:
+        session.get_one(Item, item.id).rev = "other"
+
+    def approve(session: Session) -> object:
+        return items.approve(session, [f"{item.id}@{item.rev}"], "ada", NOON)
+
+    assert isinstance(_behind(shared_world, change, approve), ConflictError)
+    assert shared_world.status(item.id) == Status.PLANNED
+
+
+@pytest.mark.servers
+def test_an_item_that_is_being_sent_is_not_moved_behind_its_worker(shared_world: World) -> None:
+    item = shared_world.get(shared_world.item("on its way"))
+    with db.writing(shared_world.engine) as session:
+        for approval in session.exec(select(Approval)):
+            session.delete(approval)  # one that needed none
+
+    def send(session: Session) -> None:
+        assert items.shift(session, item.id, Status.QUEUED, Status.SENDING, None, NOON)
+
+    def move(session: Session) -> object:
+        return items.reschedule(session, item.id, NOON + timedelta(days=1), "ada", NOON)
+
+    assert isinstance(_behind(shared_world, send, move), ConflictError)
+    assert shared_world.get(item.id).rev == item.rev
+
+
+@pytest.mark.servers
+def test_two_workers_do_not_both_find_room_under_a_cap(shared_world: World) -> None:
+    with db.writing(shared_world.engine) as session:
+        session.add(Campaign(id="c", playbook="p", title="t", goal="sales", file_hash="", window_seconds=1,
+                             started_at=NOON, created_by="ada", cap_count=1, cap_seconds=3600))  # fmt: skip
+    one, two = (shared_world.item(t, person_id="ann", campaign_id="c") for t in ("first", "second"))
+
+    def claim_first(session: Session) -> None:
+        assert items.over_cap(session, session.get_one(Item, one), NOON) == ""
+        assert items.shift(session, one, Status.QUEUED, Status.SENDING, None, NOON)
+
+    def ask_for_second(session: Session) -> object:
+        return items.over_cap(session, session.get_one(Item, two), NOON)
+
+    assert "more than 1 message" in str(_behind(shared_world, claim_first, ask_for_second))

@@ -135,7 +135,7 @@ def apply(session: Session, diff: Diff, campaign: Campaign, by: str, now: dateti
 
 
 def _keep_campaign(session: Session, campaign: Campaign, by: str) -> None:
-    there = session.get(Campaign, campaign.id)
+    there = session.get(Campaign, campaign.id, with_for_update=True)
     if there and there.status == "cancelled":
         raise ConflictError(f"Campaign {campaign.id} was cancelled; apply its playbook again for a new one.")
     campaign.created_by = campaign.created_by or by

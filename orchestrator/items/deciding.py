@@ -91,7 +91,7 @@ def _seen(session: Session, refs: Iterable[str]) -> list[Item]:
     items, unknown, stale = [], [], []
     for ref in dict.fromkeys(refs):
         item_id, rev = _split(ref)
-        item = session.get(Item, item_id, populate_existing=True)
+        item = _locked(session, item_id)
         if item is None:
             unknown.append(str(missing(session, item_id)))
         elif item.rev != rev:
@@ -107,6 +107,11 @@ def _seen(session: Session, refs: Iterable[str]) -> list[Item]:
     if stale:
         raise ConflictError(" ".join(stale))
     return items
+
+
+def _locked(session: Session, item_id: str) -> Item | None:
+    """Read an item as it is now, and keep it so until this is done: what was seen is what is decided."""
+    return session.get(Item, item_id, populate_existing=True, with_for_update=True)
 
 
 def _split(ref: str) -> tuple[str, str]:
@@ -137,7 +142,7 @@ def cancel(session: Session, ids: Iterable[str], by: str, now: datetime) -> list
     done: list[str] = []
     for each in dict.fromkeys(ids):
         name, _, rev = each.partition("@")
-        campaign, item = session.get(Campaign, name), session.get(Item, name, populate_existing=True)
+        campaign, item = session.get(Campaign, name), _locked(session, name)
         if campaign is not None:
             campaign.status = "cancelled"
             session.add(campaign)
@@ -165,7 +170,7 @@ def reschedule(session: Session, id: str, at: datetime, by: str, now: datetime) 
     It may be named ID or ID@REV. The plan leaves the time there; the sell-by moves with it.
     """
     name, _, rev = id.partition("@")
-    item = session.get(Item, name, populate_existing=True)
+    item = _locked(session, name)
     if item is None:
         raise missing(session, name)
     if rev and rev != item.rev:
