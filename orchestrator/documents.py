@@ -96,7 +96,10 @@ def _text(path: Path, shown: str) -> str:
 def parse(text: str, model: type[M], shown: str) -> Loaded[M]:
     """Read YAML text into a model, as `load` does."""
     reader = _Reader(shown)
-    data = reader.data(_compose(text, shown), ())
+    try:
+        data = reader.data(_compose(text, shown), ())
+    except RecursionError as error:
+        raise CheckError(Problem(shown, 1, 1, "is nested too deeply")) from error
     try:
         value = model.model_validate(data)
     except ValidationError as error:

@@ -119,3 +119,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_hint_is_given_only_for_what_is_near() -> None:
     assert documents.suggest("mastdon", ["mastodon", "bluesky"]) == "; did you mean 'mastodon'?"
     assert documents.suggest("fax", ["mastodon", "bluesky"]) == ""
+
+
+@pytest.mark.parametrize("text", ["title: " + "[" * 5_000, "- " * 5_000, "title: {" + "a: {" * 3_000])
+def test_a_file_that_is_nested_without_an_end_is_a_problem_not_a_crash(text: str) -> None:
+    assert problems_of(text) == ["r.yaml:1:1: is nested too deeply"]
+
+
+def test_a_file_that_unfolds_a_billion_times_is_a_problem_soon() -> None:
+    folds = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (problem,) = problems_of("\n".join(["a0: &a0 [x, x]", *folds]))
+    assert "far too large" in problem
