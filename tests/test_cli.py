@@ -301,6 +301,15 @@ def test_import_of_several_files_tells_of_each(cli_: Terminal) -> None:
     ]
 
 
+def test_import_keeps_the_refused_lines_of_two_files_of_the_same_name_apart(cli_: Terminal) -> None:
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        file(f"{folder}/p.csv", f"person_id,at\n{folder},never\n")
+    ran = cli_("import", "codesign", "a/p.csv", "b/p.csv", "--json")
+    rejects = [Path(each["rejects"]).read_text(encoding="utf-8") for each in ran.json["files"]]
+    assert ["a,never" in rejects[0], "b,never" in rejects[1]] == [True, True]
+
+
 def test_import_says_what_was_kept_before_a_file_that_is_not_there(cli_: Terminal) -> None:
     ran = cli_("import", "visits", file("a.csv", FILES["visits"]), "b.csv", "--json")
     assert ran.code == ran.json["exit_code"] == 2

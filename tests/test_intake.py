@@ -495,6 +495,21 @@ def test_there_is_no_rejects_file_where_nothing_was_refused(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_rejects_file_that_is_taken_is_left_and_another_one_is_written_over(tmp_path: Path) -> None:
+    taken: list[Path] = []
+    for reason in ("first", "second", "third"):
+        with Rejects(Path("people.csv"), tmp_path, taken[:2]) as rejects:
+            rejects.add([intake.Reject(1, reason, "t")])
+        taken.append(rejects.path)
+    assert [path.name for path in taken] == [
+        "people.csv.rejects.csv", "people.csv.2.rejects.csv", "people.csv.3.rejects.csv",
+    ]  # fmt: skip
+    assert [path.read_text().splitlines()[1] for path in taken] == ["1,first,t", "1,second,t", "1,third,t"]
+    with Rejects(Path("people.csv"), tmp_path) as rejects:
+        rejects.add([intake.Reject(1, "again", "t")])
+    assert taken[0].read_text().splitlines()[1:] == ["1,again,t"]
+
+
 def test_a_rejects_file_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     rejects = Rejects(Path("people.csv"), tmp_path / "none")
     with rejects, pytest.raises(OutsideError, match="cannot be written"):

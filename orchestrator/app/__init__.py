@@ -3,7 +3,7 @@
 import copy
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -131,10 +131,16 @@ class Orchestrator:
 
     # ---- who: history and tiers ---------------------------------------------------------------
 
-    def bring(self, source: Source, progress: Progress = lambda done, total: None) -> Brought:
-        """Import one file; the same file again changes nothing."""
+    def bring(
+        self,
+        source: Source,
+        progress: Progress = lambda done, total: None,
+        taken: Collection[Path] = (),
+    ) -> Brought:
+        """Import one file; the same file again changes nothing. Rejects files in `taken` are left."""
         self._may(Action.WRITE)
-        return history.bring(Shelf(self.brand, self.engine, self.facts), source, self.now(), progress)
+        shelf = Shelf(self.brand, self.engine, self.facts)
+        return history.bring(shelf, source, self.now(), progress, taken)
 
     def tiers(self, as_of: date | None = None) -> TierReport:
         """Sort everybody into the six tiers as of a day (default: today in the brand's zone)."""

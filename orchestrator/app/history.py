@@ -1,6 +1,6 @@
 """Files people bring -> rows with the rooms that own them, each row once, and the refused lines beside."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,9 +52,11 @@ class Shelf:
     facts: Facts
 
 
-def bring(shelf: Shelf, source: Source, now: datetime, progress: Progress) -> Brought:
-    """Read one file into the rooms; run it again and nothing changes."""
-    with Rejects(source.path) as rejects:
+def bring(
+    shelf: Shelf, source: Source, now: datetime, progress: Progress, taken: Collection[Path] = ()
+) -> Brought:
+    """Read one file into the rooms; run it again and nothing changes. Rejects files in `taken` are left."""
+    with Rejects(source.path, taken=taken) as rejects:
         batches = _told(intake.read(source, shelf.brand, progress), rejects)
         saved = (
             _facts(shelf, source, batches)

@@ -46,8 +46,9 @@ def import_(
     try:
         for path in files:
             asked = Source(kind, path, mapping, delimiter, names, encoding, source)
+            taken = [each.rejects for each in brought if each.rejects]
             with _progress(out, path) as progress:
-                brought.append(app.bring(asked, progress))
+                brought.append(app.bring(asked, progress, taken))
     except PeopleError:
         for each in brought:
             out.note(f"{each.path} was imported before this; importing it again changes nothing.")

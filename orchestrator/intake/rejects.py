@@ -1,8 +1,9 @@
 """Refused lines -> a file beside the work, with line, reason and text, so that they can be put right."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -12,10 +13,15 @@ from orchestrator.intake.reading import Reject
 
 
 class Rejects(AbstractContextManager["Rejects"]):
-    """Writes `FILE.rejects.csv` (line, reason, text) into a folder; no file where nothing was refused."""
+    """Writes `FILE.rejects.csv` (line, reason, text) into a folder; no file where nothing was refused.
 
-    def __init__(self, source: Path, folder: Path | None = None) -> None:
-        self.path = (folder or Path.cwd()) / f"{source.name}.rejects.csv"
+    What another run left there is written over, except what is `taken`: then it is `FILE.2.rejects.csv`.
+    """
+
+    def __init__(self, source: Path, folder: Path | None = None, taken: Collection[Path] = ()) -> None:
+        names = chain([source.name], (f"{source.name}.{number}" for number in count(2)))
+        paths = ((folder or Path.cwd()) / f"{name}.rejects.csv" for name in names)
+        self.path = next(path for path in paths if path not in taken)
         self.count = 0
         self._file: IO[str] | None = None
 
