@@ -97,8 +97,10 @@ class Mail:
             payload = _envelope(smtp, message)
             _expect_data(Reply.of(smtp.docmd("DATA")))
             attempt.leave()
+            smtp.ends = _ends(attempt)  # leaving sets the deadline anew
             # A message whose final dot never left is dropped by the server: RFC 5321, 4.1.1.10 and 3.8.
             smtp.send(payload)
+            _in_time(smtp, attempt)
             reply = _end(smtp, self.host)
             _judge_end(reply, message)
             smtp.part()
@@ -205,6 +207,13 @@ class _Reader(RawIOBase):
 def _ends(attempt: Attempt) -> float:
     """Return the attempt's deadline on the clock that nobody sets."""
     return time.monotonic() + (attempt.deadline - datetime.now(UTC)).total_seconds()
+
+
+def _in_time(smtp: _Line, attempt: Attempt) -> None:
+    """Let no final dot go when the time is over, as after a pause; two clocks, since one may be changed."""
+    smtp.patience()
+    if datetime.now(UTC) >= attempt.deadline:
+        raise TimeoutError("the time for it is over")
 
 
 def _left(ends: float) -> float:

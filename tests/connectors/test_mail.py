@@ -1,5 +1,6 @@
 """Everything before the final dot surely sends nothing; behind it, only an answer tells."""
 
+import smtplib
 import socket
 import ssl
 import threading
@@ -350,6 +351,39 @@ def test_an_answer_in_drips_ends_at_the_deadline(stage: Stage) -> None:
     began = time.monotonic()
     assert isinstance(fails(mail(stage), ContractAttempt(seconds=0.5)), UncertainError)
     assert 0.3 < time.monotonic() - began < 3
+
+
+class Leaving(ContractAttempt):
+    """An attempt that gets a nearer deadline as it leaves, as the outbox gives it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.after = seconds
+
+    def leave(self) -> None:
+        super().leave()
+        self.deadline = datetime.now(UTC) + timedelta(seconds=self.after)
+
+
+def test_from_leaving_on_the_deadline_of_the_request_holds(stage: Stage) -> None:
+    stage.drip = lambda line: time.sleep(1.5)  # longer than the request has
+    began = time.monotonic()
+    assert isinstance(fails(mail(stage), Leaving(0.4)), UncertainError)
+    assert time.monotonic() - began < 1.4
+
+
+def test_a_worker_that_was_paused_sends_no_final_dot(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, original = ContractAttempt(), smtplib.SMTP.send
+
+    def send(smtp: smtplib.SMTP, data: bytes) -> None:
+        original(smtp, data)
+        if attempt.left:
+            attempt.deadline = datetime.now(UTC)  # the machine slept while the message was on its way
+
+    monkeypatch.setattr(smtplib.SMTP, "send", send)
+    assert isinstance(fails(mail(stage), attempt), TemporaryError)
+    stage.stop()
+    assert stage.bodies == []
 
 
 # ---- addresses beyond ASCII -----------------------------------------------------------------------
