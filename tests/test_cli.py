@@ -338,8 +338,20 @@ def test_tiers_counts_people_and_then_moves_and_explains_one(cli_: Terminal) -> 
 
 
 def test_check_counts_what_is_in_order_and_looks_at_one_file_if_asked(cli_: Terminal) -> None:
-    assert cli_.done("check", cli_.folder / "playbooks/hello.yaml") == cli_.done("check")
+    everything = cli_.done("check")
+    assert everything["playbooks"] == ["hello"]
+    assert cli_.done("check", cli_.folder) == everything
+    assert cli_.done("check", cli_.folder / "playbooks/hello.yaml") == {"packs": [], "playbooks": ["hello"]}
+    (pack,) = everything["packs"]
+    inside = cli_.folder / "content" / pack / "pack.yaml"
+    assert cli_.done("check", inside) == {"packs": [pack], "playbooks": []}
+    assert cli_.done("check", cli_.folder / "brand.yaml") == {"packs": [], "playbooks": []}
     assert cli_("check", cli_.folder / "playbooks/helo.yaml").code == 2
+
+
+def test_check_does_not_call_in_order_what_it_did_not_look_at(cli_: Terminal) -> None:
+    wrong = cli_("check", file("elsewhere.yaml", "gaol: sales"))
+    assert (wrong.code, "is no part of this brand" in wrong.sentence) == (2, True)
 
 
 def test_preview_shows_texts_before_any_account_is_connected(cli_: Terminal) -> None:

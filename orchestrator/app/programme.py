@@ -13,7 +13,7 @@ from connectors.base import Capabilities
 from orchestrator import audience, content, documents, items, links, plan, playbook
 from orchestrator.accounts import Accounts
 from orchestrator.audience import Recipient, Tier, holdout
-from orchestrator.brand import Brand
+from orchestrator.brand import FILE, Brand
 from orchestrator.content import Pack, Surroundings
 from orchestrator.errors import CheckError, Problem
 from orchestrator.items import Applied, Campaign, Run
@@ -74,11 +74,12 @@ class Programme:
         for path in books:
             found += self._faults(path, packs, limits)
         wanted = [path.resolve() for path in paths]
-        self._none_missing(paths)
-        kept = [p for p in found if not wanted or self._within(p.file, wanted)]
-        if kept:
+        parts = {name: f"{CONTENT}/{name}" for name in packs}
+        named = {path.stem: f"{PLAYBOOKS}/{path.name}" for path in books}
+        self._none_missing(paths, (FILE, *parts.values(), *named.values()))
+        if kept := [p for p in found if not wanted or self._within(p.file, wanted)]:
             raise CheckError.of(kept)
-        return Checked(tuple(packs), tuple(path.stem for path in books))
+        return Checked(self._touching(parts, wanted), self._touching(named, wanted))
 
     def _faults(
         self, path: Path, packs: Mapping[str, Pack | None], limits: dict[str, Capabilities]
@@ -89,12 +90,24 @@ class Programme:
             return list(error.problems)
         return []
 
-    def _none_missing(self, paths: Sequence[Path]) -> None:
-        missing = [
-            Problem(str(path), 1, 1, "there is no such file or folder") for path in paths if not path.exists()
-        ]
+    def _none_missing(self, paths: Sequence[Path], places: Sequence[str]) -> None:
+        """Refuse paths that are not there, and those that `check` would look at nothing in."""
+        missing = []
+        for path in paths:
+            if not path.exists():
+                missing.append(Problem(str(path), 1, 1, "there is no such file or folder"))
+            elif not any(self._touches(place, [path.resolve()]) for place in places):
+                missing.append(Problem(str(path), 1, 1, "is no part of this brand's packs and playbooks"))
         if missing:
             raise CheckError.of(missing)
+
+    def _touching(self, places: Mapping[str, str], wanted: Sequence[Path]) -> tuple[str, ...]:
+        return tuple(name for name, place in places.items() if not wanted or self._touches(place, wanted))
+
+    def _touches(self, place: str, wanted: Sequence[Path]) -> bool:
+        """Tell whether a pack or playbook is one of these paths, holds one of them or lies in one."""
+        path = (self.brand.folder / place).resolve()
+        return any(path.is_relative_to(each) or each.is_relative_to(path) for each in wanted)
 
     def _within(self, file: str, wanted: Sequence[Path]) -> bool:
         path = (self.brand.folder / file).resolve()
