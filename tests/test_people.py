@@ -124,6 +124,13 @@ def test_many_people_are_saved_in_pieces_a_database_takes(session: Session) -> N
 # ---- consent ----------------------------------------------------------------------------------
 
 
+def test_a_withdrawal_holds_though_the_clock_was_set_back_since_it_was_given(session: Session) -> None:
+    consent.record(session, "p", "advocacy", True, LATER, "form")
+    consent.record(session, "p", "advocacy", False, NOW, "unsubscribe")
+    assert not consent.has(session, "p", "advocacy")
+    assert consent.given(session, LATER) == []
+
+
 def test_what_was_never_said_is_not_allowed(session: Session) -> None:
     people.save(session, [row()], NOW, "crm")
     assert not any(consent.has(session, "p", purpose) for purpose in PURPOSES)

@@ -26,22 +26,28 @@ class Consent(SQLModel, table=True):
 
 
 def record(session: Session, person_id: str, purpose: str, given: bool, at: datetime, origin: str) -> None:
-    """Write down that a person gave or withdrew a purpose; what already holds is not written again."""
+    """Write down that a person gave or withdrew a purpose; what already holds is not written again.
+
+    A withdrawal outweighs all that was said before it, whatever the clocks of those who wrote that down.
+    """
     if purpose not in PURPOSES:
         raise CheckError(f"{purpose!r} is no purpose{documents.suggest(purpose, PURPOSES)}")
-    if _holds(session, person_id, purpose) is not given:
+    newest = _newest(session, person_id, purpose)
+    if newest is None or newest.given is not given:
+        at = max(at, newest.at) if newest and not given else at
         session.add(Consent(person_id=person_id, purpose=purpose, given=given, at=at, origin=origin))
         session.flush()
 
 
 def has(session: Session, person_id: str, purpose: str) -> bool:
     """Tell whether a person allows a purpose now; what was never said is not allowed."""
-    return _holds(session, person_id, purpose) is True
+    newest = _newest(session, person_id, purpose)
+    return newest is not None and newest.given
 
 
-def _holds(session: Session, person_id: str, purpose: str) -> bool | None:
+def _newest(session: Session, person_id: str, purpose: str) -> Consent | None:
     """Return the newest statement, None where there is none."""
-    said = select(Consent.given).where(Consent.person_id == person_id, Consent.purpose == purpose)
+    said = select(Consent).where(Consent.person_id == person_id, Consent.purpose == purpose)
     return session.exec(said.order_by(col(Consent.at).desc(), col(Consent.id).desc()).limit(1)).first()
 
 
