@@ -14,6 +14,8 @@ from sqlmodel import Session, select
 from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
+from orchestrator.app.sending import Sending
+from orchestrator.audience import Person, consent
 from orchestrator.errors import ConflictError
 from orchestrator.items import Approval, Campaign, Item, Revision, Status
 from orchestrator.outbox import Decision, Lease
@@ -225,6 +227,31 @@ def _accepted_as(id: str) -> Step:
 
 def _found(id: str) -> FindStep:
     return lambda _platform, _post, _attempt: Published(id)
+
+
+# ---- people who moved -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now_at", "then"),
+    [("ann@old.test", Status.PUBLISHED), ("ANN@old.test", Status.PUBLISHED),
+     ("ann@new.test", Status.CANCELLED), ("", Status.CANCELLED)],
+)  # fmt: skip
+def test_a_message_goes_to_the_address_a_person_has_now_or_not_at_all(
+    world: World, now_at: str, then: Status
+) -> None:
+    item_id = world.item("for you", person_id="ann")
+    with db.writing(world.engine) as session:
+        said = session.exec(select(Revision).where(Revision.item_id == item_id)).one()
+        said.body = said.body.replace('"to":""', '"to":"ann@old.test"')
+        assert "ann@old.test" in said.body
+        session.add(Person(person_id="ann", household_id="ann", email=now_at, added_at=NOON, updated_at=NOON))
+        consent.record(session, "ann", "advocacy", True, NOON, "form")
+    sending = Sending(world.engine, world.accounts, RULES, "worker", world.clock)
+    sending.publish(until_idle=False, patience=timedelta(0))
+    sending.close()
+    assert world.status(item_id) == then
+    assert len(world.platform.posts) == (then is Status.PUBLISHED)
 
 
 # ---- two sessions at once, on a database that lets them ----------------------------------------

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from connectors.base import BouncedError, ConnectorError
 from orchestrator import audience, db, items
 from orchestrator.accounts import Accounts
-from orchestrator.audience import bounces
+from orchestrator.audience import Person, bounces
 from orchestrator.brand import OutboxRules
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Item
@@ -123,9 +123,17 @@ class Sending:
             bounces.record(session, item.person_id, error.address, self._clock(), str(error))
 
     def _may_contact(self, session: Session, item: Item) -> str:
-        """Ask again at the claim: consent, holdout, bounce, cap; "" or why not."""
+        """Ask again at the claim: consent, holdout, bounce, address, cap; "" or why not."""
         refused = audience.may_contact(session, item.person_id, item.campaign_id)
-        return refused or items.over_cap(session, item, self._clock())
+        return refused or _elsewhere(session, item) or items.over_cap(session, item, self._clock())
+
+
+def _elsewhere(session: Session, item: Item) -> str:
+    """Say that a message goes to an address that is not the person's any more, "" if it does not."""
+    to = items.addressee(session, item.id, item.rev)
+    if not to or bounces.same(to, session.get_one(Person, item.person_id).email):
+        return ""
+    return f"the address of {item.person_id} has changed since this was written"
 
 
 def _difference(before: dict[str, int], after: dict[str, int]) -> Outcome:

@@ -12,7 +12,7 @@ from orchestrator.items.deciding import (
     reject,
     reschedule,
 )
-from orchestrator.items.posts import keep_post, post_of
+from orchestrator.items.posts import addressee, keep_post, post_of
 from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift
 from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
 
@@ -27,6 +27,7 @@ __all__ = [
     "Revision",
     "Run",
     "Status",
+    "addressee",
     "apply",
     "approve",
     "approve_campaign",

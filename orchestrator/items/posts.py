@@ -30,6 +30,12 @@ def revision_of(item_id: str, rev: str, post: Post, due_at: datetime, now: datet
     return Revision(item_id=item_id, rev=rev, body=body(post), due_at=due_at, created_at=now)
 
 
+def addressee(session: Session, item_id: str, rev: str) -> str:
+    """Read to which address a revision goes, "" where it is said to everybody or is not there."""
+    row = session.get(Revision, (item_id, rev))
+    return str(json.loads(row.body)["to"]) if row else ""
+
+
 def post_of(session: Session, item_id: str, rev: str) -> Post:
     """Read the post of a revision back, pictures included; `CheckError` where there is none."""
     row = session.get(Revision, (item_id, rev))
