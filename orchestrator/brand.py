@@ -21,6 +21,7 @@ from orchestrator.documents import Document, Duration
 from orchestrator.errors import CheckError, OutsideError, Problem
 
 FILE = "brand.yaml"
+_SHORTEST = 32  # bytes of a secret
 
 
 @dataclass(frozen=True)
@@ -289,17 +290,28 @@ def _environment(folder: Path, environ: Mapping[str, str]) -> Environment:
 
 def _secret(path: Path, given: str) -> bytes:
     if given:
-        if len(given) < 32:
+        if len(given) < _SHORTEST:
             raise CheckError(
                 "ORCHESTRATOR_SECRET_KEY is shorter than 32 characters; make one with: openssl rand -hex 32"
             )
         return given.encode()
     try:
-        return path.read_bytes()
+        return _whole(path)
     except FileNotFoundError:
         return _make_secret(path)
     except OSError as error:
         raise OutsideError(f"Cannot read the secret key {path}: {error.strerror}") from error
+
+
+def _whole(path: Path) -> bytes:
+    """Read a key; an empty or cut one would let anybody sign what we sign."""
+    secret = path.read_bytes()
+    if len(secret.strip()) < _SHORTEST:
+        raise OutsideError(
+            f"The secret key {path} is cut or empty; bring it back from your backup. A new one (delete the "
+            "file) means to connect every account again."
+        )
+    return secret
 
 
 def _make_secret(path: Path) -> bytes:
@@ -317,6 +329,6 @@ def _make_secret(path: Path) -> bytes:
             pass
         finally:
             fresh.unlink()
-        return path.read_bytes()
+        return _whole(path)
     except OSError as error:
         raise OutsideError(f"Cannot keep the secret key in {path.parent}: {error.strerror}") from error

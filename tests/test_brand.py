@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import brand
-from orchestrator.errors import CheckError
+from orchestrator.errors import CheckError, OutsideError
 
 GOOD = "name: B\ntime-zone: Europe/Copenhagen\ncurrency: EUR\n"
 
@@ -107,6 +107,14 @@ def test_the_secret_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> 
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert first.secret == second.secret == file.read_bytes()
     assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("left", [b"", b"\n", b"0123456789abcdef"])
+def test_a_secret_that_is_cut_is_not_used(tmp_path: Path, left: bytes) -> None:
+    loaded = brand.load(folder(tmp_path), {})
+    (loaded.state / "secret.key").write_bytes(left)
+    with pytest.raises(OutsideError, match="cut or empty; bring it back"):
+        brand.load(tmp_path, {})
 
 
 def test_each_purpose_has_its_own_key_and_none_shows_the_secret(tmp_path: Path) -> None:

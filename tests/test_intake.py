@@ -510,6 +510,14 @@ def test_a_rejects_file_that_is_taken_is_left_and_another_one_is_written_over(tm
     assert taken[0].read_text().splitlines()[1:] == ["1,again,t"]
 
 
+@pytest.mark.parametrize("text", ['=HYPERLINK("https://evil.test")', "+1", "-1", "@SUM(1)", "\t=1"])
+def test_a_refused_line_is_no_formula_to_a_spreadsheet(tmp_path: Path, text: str) -> None:
+    with Rejects(Path("people.csv"), tmp_path) as rejects:
+        rejects.add([intake.Reject(1, "r", text), intake.Reject(2, "r", "p1,=1")])
+    _, first, second = csv.reader(rejects.path.read_text(encoding="utf-8").splitlines())
+    assert (first[2], second[2]) == (f"'{text}", "p1,=1")
+
+
 def test_a_rejects_file_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     rejects = Rejects(Path("people.csv"), tmp_path / "none")
     with rejects, pytest.raises(OutsideError, match="cannot be written"):

@@ -29,7 +29,7 @@ class Rejects(AbstractContextManager["Rejects"]):
         """Write refused lines down; bytes that are no text are shown as \\udcXX."""
         for each in rejects:
             with self._outside():
-                self._write((each.line, each.reason, each.text))
+                self._write((each.line, each.reason, _inert(each.text)))
             self.count += 1
 
     @contextmanager
@@ -55,3 +55,11 @@ class Rejects(AbstractContextManager["Rejects"]):
         if self._file is not None:
             with self._outside():
                 self._file.close()
+
+
+def _inert(text: str) -> str:
+    """Keep a spreadsheet from running a stranger's line as a formula, as OWASP advises.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
