@@ -54,7 +54,8 @@ def connect(url: str) -> Engine:
 
 def _engine(url: str, **options: Any) -> Engine:
     try:
-        return create_engine(url, **options)
+        # Messages of the database go to logs and screens: people and secrets stay out of them.
+        return create_engine(url, hide_parameters=True, **options)
     except ArgumentError as error:  # the URL stays out of the sentence: it may hold a password
         raise CheckError(
             "ORCHESTRATOR_DATABASE_URL is no database we know: write sqlite:///FILE or postgresql://USER@HOST/NAME"

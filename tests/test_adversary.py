@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError
@@ -342,3 +343,16 @@ def test_two_workers_do_not_both_find_room_under_a_cap(shared_world: World) -> N
         return items.over_cap(session, session.get_one(Item, two), NOON)
 
     assert "more than 1 message" in str(_behind(shared_world, claim_first, ask_for_second))
+
+
+# ---- what logs and screens show ---------------------------------------------------------------
+
+
+def test_an_error_of_the_database_shows_nobody(world: World) -> None:
+    person = {"person_id": "ann", "household_id": "ann", "email": "ann@home.test", "added_at": NOON}
+    with db.writing(world.engine) as session:
+        session.add(Person(**person, updated_at=NOON))
+    with pytest.raises(IntegrityError) as caught, db.writing(world.engine) as session:
+        session.add(Person(**person, updated_at=NOON))
+    assert "UNIQUE constraint failed" in str(caught.value)
+    assert "ann@home.test" not in str(caught.value)
