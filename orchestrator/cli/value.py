@@ -23,15 +23,15 @@ def register(app: typer.Typer) -> None:
 def link(
     ctx: typer.Context,
     url: Annotated[str, typer.Argument(help="Where it leads.")],
-    click_id: Annotated[
-        bool, typer.Option(help="Whether the target gets oc=, by which an order finds its click.")
-    ] = True,
+    no_click_id: Annotated[
+        bool, typer.Option("--no-click-id", help="The target gets no oc=, by which an order finds its click.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a tracked link by hand."""
     app, out = opened(ctx), output(as_json)
-    made = app.link(url, click_id)
-    data = {"link": made, "target": url, "click_id": click_id}
+    made = app.link(url, click_id=not no_click_id)
+    data = {"link": made, "target": url, "click_id": not no_click_id}
     out.give(data, lambda console: console.print(made, markup=False))
 
 
