@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,18 +13,19 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
-from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError
+from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError, UncertainError
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
 from orchestrator.app.sending import Sending
 from orchestrator.audience import Person, consent
 from orchestrator.errors import ConflictError
 from orchestrator.items import Approval, Campaign, Item, Revision, Status
-from orchestrator.outbox import Decision, Lease
+from orchestrator.outbox import Decision, Lease, Outbox
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.deliver import deliver
 from orchestrator.outbox.look import due, look
 from orchestrator.outbox.means import Means
+from orchestrator.outbox.steady import Steady
 from tests.fake_platform import (
     NOON,
     TOKEN,
@@ -209,6 +211,36 @@ def test_a_look_waits_while_a_twin_is_on_its_way(world: World) -> None:
     assert world.get(two).remote_id == "id-2"
 
 
+@pytest.mark.parametrize("repeat", [Repeat.LISTING, Repeat.KEY])
+@pytest.mark.parametrize("arrives", [(False, True), (True, False), (True, True), (False, False)])
+def test_of_twins_with_lost_answers_each_is_there_once(
+    world: World, repeat: Repeat, arrives: tuple[bool, bool]
+) -> None:
+    ids, there = _twins(world), dict[str, str]()
+    world.platform.limits = with_repeat(repeat, lag=timedelta(seconds=5))
+
+    def accept(_platform: Platform, _post: Post, attempt: Attempt) -> Published:
+        attempt.leave()
+        known = attempt.key if repeat is Repeat.KEY else f"{attempt.key} {attempt.number}"
+        return Published(there.setdefault(known, f"id-{len(there)}"))
+
+    def lose(after: bool) -> Step:
+        def step(platform: Platform, post: Post, attempt: Attempt) -> Published:
+            (accept if after else _accepted_as("nowhere"))(platform, post, attempt)
+            raise UncertainError("no whole answer came back")
+
+        return step
+
+    def listed(_platform: Platform, _post: Post, attempt: Attempt) -> Published | None:
+        return next((Published(id) for id in sorted(there.values()) if not attempt.taken(id)), None)
+
+    world.platform.steps["good morning"] = [*map(lose, arrives), accept, accept]
+    world.platform.finds = [listed] * 40
+    assert not world.outbox.until_idle(timedelta(hours=1))
+    assert sorted(world.get(id).remote_id for id in ids) == sorted(there.values())
+    assert len(there) == 2
+
+
 def _twins(world: World) -> tuple[str, str]:
     """Queue the same text twice for the same account; return the ids in the order in which they leave."""
     ids = world.item("good morning"), world.item("good morning, again")
@@ -228,6 +260,52 @@ def _accepted_as(id: str) -> Step:
 
 def _found(id: str) -> FindStep:
     return lambda _platform, _post, _attempt: Published(id)
+
+
+# ---- clocks that jump -------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_set_forward_does_not_make_a_request_look_lost(world: World) -> None:
+    item_id, seconds = world.item("under way"), [0.0]
+    lent = replace(ports(world.clock, world.told), steady=lambda: seconds[0])
+    other = Outbox(world.engine, world.accounts, RULES, "other", lent)
+
+    def slow(platform: Platform, post: Post, attempt: Attempt) -> Published:
+        """The answer is on its way, and the listing does not show the post yet."""
+        attempt.leave()
+        world.clock.move(hours=1)
+        platform.finds = [lambda _platform, _post, _attempt: None] * 9
+        other.recover()
+        world.clock.move(seconds=10)
+        other.publish_due()
+        return platform.accept_again(post)
+
+    world.platform.steps["under way"] = [slow]
+    world.outbox.publish_due()
+    assert world.platform.posts == ["under way"]
+    assert world.status(item_id) == Status.PUBLISHED
+    assert len(world.history(item_id)) == 1
+
+
+def test_after_the_length_of_a_lease_a_clock_is_believed_again(world: World) -> None:
+    item_id, seconds = world.item("left alone"), [0.0]
+    lent = replace(ports(world.clock, world.told), steady=lambda: seconds[0])
+    other = Outbox(world.engine, world.accounts, RULES, "other", lent)
+    claim(means(world), world.clock.now, 8)  # its worker dies
+    world.clock.move(hours=1)
+    other.recover()
+    assert world.status(item_id) == Status.SENDING
+    seconds[0] += RULES.lease.total_seconds()
+    world.clock.move(seconds=RULES.lease.total_seconds())
+    other.recover()
+    assert world.status(item_id) == Status.QUEUED
+
+
+def test_time_that_goes_by_on_both_clocks_is_no_jump(world: World) -> None:
+    steady = Steady(world.clock, lambda: (world.clock.now - NOON).total_seconds())
+    for _ in range(3):
+        world.clock.move(hours=1)
+        assert steady.believed(RULES.lease)
 
 
 # ---- people who moved -------------------------------------------------------------------------
@@ -349,10 +427,14 @@ def test_two_workers_do_not_both_find_room_under_a_cap(shared_world: World) -> N
 
 
 def test_an_error_of_the_database_shows_nobody(world: World) -> None:
-    person = {"person_id": "ann", "household_id": "ann", "email": "ann@home.test", "added_at": NOON}
+    def ann() -> Person:
+        return Person(
+            person_id="ann", household_id="ann", email="ann@home.test", added_at=NOON, updated_at=NOON
+        )
+
     with db.writing(world.engine) as session:
-        session.add(Person(**person, updated_at=NOON))
+        session.add(ann())
     with pytest.raises(IntegrityError) as caught, db.writing(world.engine) as session:
-        session.add(Person(**person, updated_at=NOON))
+        session.add(ann())
     assert "UNIQUE constraint failed" in str(caught.value)
     assert "ann@home.test" not in str(caught.value)

@@ -2,8 +2,9 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -58,12 +59,17 @@ class Answer(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look told, with what goes with it: the post, the next look, the end of a key, the reason."""
+    """What a look told, with what goes with it: the post, the next look, the end of a key, the reason.
+
+    Of a post that was found: `lag` is how late a listing may be, `instead` what tells better whose it is.
+    """
 
     answer: Answer
     reason: str = ""
     published: Published | None = None
     at: datetime | None = None
+    lag: timedelta = timedelta(0)
+    instead: "Finding | None" = None
 
 
 def due(means: Means, now: datetime, limit: int) -> tuple[Search, ...]:
@@ -107,7 +113,7 @@ def look(means: Means, search: Search) -> Claim | None:
             return None  # slower than our lease: whoever has the item now looks as well
         session.delete(held)
         session.flush()
-        return _keep(means, session, row, search.began, _ours(session, row, finding, means.now()))
+        return _keep(means, session, row, search.began, _ours(session, row, search.began, finding))
 
 
 # ---- asking the platform ----------------------------------------------------------------------
@@ -143,7 +149,8 @@ def _find(means: Means, search: Search, connector: Connector, limits: Capabiliti
     except (UncertainError, RejectedError) as error:
         return _repeat(means, search, limits) or Finding(Answer.ASK, str(error))
     if found is not None:
-        return Finding(Answer.PUBLISHED, published=found)
+        instead = _repeat(means, search, limits)
+        return Finding(Answer.PUBLISHED, published=found, lag=limits.lag, instead=instead)
     # Until then the lost request may still be at work, or done and not yet listed.
     sure_from = search.last_deadline + limits.lag
     if began >= sure_from:
@@ -166,25 +173,33 @@ def _repeat(means: Means, search: Search, limits: Capabilities) -> Finding | Non
 # ---- keeping the answer -----------------------------------------------------------------------
 
 
-def _ours(session: Session, row: AttemptRow, finding: Finding, now: datetime) -> Finding:
-    """Doubt a post that was found and may be another item's: to take it would lose this one."""
+def _ours(session: Session, row: AttemptRow, began: datetime, finding: Finding) -> Finding:
+    """Doubt a post that was found and may be another item's: to take it would lose one of the two."""
     if finding.published is None:
         return finding
     others = (Item.account == row.account, Item.id != row.item_id)
     owner = select(Item.id).where(*others, Item.remote_id == finding.published.id)
-    if session.exec(owner).first() is None and session.exec(_twin(row).where(*others)).first() is None:
-        return finding
+    if session.exec(owner).first() is not None:
+        return _not_ours(row, began)
+    twins_end: datetime | None = session.exec(_twins_end(row).where(*others)).one()
+    if twins_end is None or (finding.instead is None and began >= twins_end + finding.lag):
+        return finding  # all that twins sent is listed by now, so any of it may be the one of any of them
+    return finding.instead or Finding(Answer.LATER, at=twins_end + finding.lag)
+
+
+def _not_ours(row: AttemptRow, began: datetime) -> Finding:
     if row.looks <= _REPEATS:
-        return Finding(Answer.LATER, at=now + ends.pause(row.item_id, row.looks, None))
-    return Finding(Answer.ASK, "the post that was found is, or may be, that of another item with this text")
+        return Finding(Answer.LATER, at=began + ends.pause(row.item_id, row.looks, None))
+    return Finding(Answer.ASK, "the post that was found is that of another item with this text")
 
 
-def _twin(row: AttemptRow) -> SelectOfScalar[str]:
-    """Ask for items under way that say the same: the post may be one's whose answer is not kept yet."""
+def _twins_end(row: AttemptRow) -> SelectOfScalar[Any]:
+    """Ask when the requests end, at the latest, of items that say the same and may be public."""
     said = select(Revision.body).where(Revision.item_id == row.item_id, Revision.rev == row.rev)
     same = (col(Revision.item_id) == Item.id) & (col(Revision.rev) == Item.rev)
-    twins = select(Item.id).join(Revision, same).where(Item.status == Status.SENDING)
-    return twins.where(col(Revision.body) == said.scalar_subquery())
+    tries = select(func.max(AttemptRow.deadline)).join(Item, col(Item.id) == AttemptRow.item_id)
+    open_ = col(Item.status).in_((Status.SENDING, Status.UNCERTAIN))
+    return tries.join(Revision, same).where(open_, col(Revision.body) == said.scalar_subquery())
 
 
 def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, finding: Finding) -> Claim | None:

@@ -31,7 +31,8 @@ def _no_driver(_session: Session, _item_ids: Sequence[str], _at: datetime) -> No
 class Ports:
     """What other rooms lend the outbox; `may_contact` answers "" or why a person is not written to.
 
-    `clock` tells the time and `pause` lets seconds go by, so that tests need not wait.
+    `clock` tells the time and `pause` lets seconds go by, so that tests need not wait; `steady` tells the
+    seconds of a clock that nobody sets, by default the machine's where `clock` is.
     """
 
     may_contact: MayContact
@@ -39,6 +40,7 @@ class Ports:
     wake: Wake = _no_driver
     clock: Callable[[], datetime] = utcnow
     pause: Callable[[float], None] = time.sleep
+    steady: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from orchestrator.outbox import decide, look, recover, waiting
 from orchestrator.outbox.claim import Claimed, claim
 from orchestrator.outbox.deliver import Delivered, deliver
 from orchestrator.outbox.means import Means, Ports
+from orchestrator.outbox.steady import Steady
 from orchestrator.outbox.tables import AttemptRow
 from orchestrator.outbox.waiting import Waiting
 
 PATIENCE = timedelta(minutes=2)
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 60.0  # seconds
+_SHORTEST_PAUSE, _PATIENT_PAUSE, _LONGEST_PAUSE = 0.01, 0.5, 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Outbox:
         self, engine: Engine, accounts: Accounts, rules: OutboxRules, worker: str, ports: Ports
     ) -> None:
         self._means = Means(engine, accounts, rules, worker, ports)
+        self._steady = Steady(ports.clock, ports.steady)
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._resting = threading.Event()
@@ -108,10 +110,13 @@ class Outbox:
     def recover(self, now: datetime | None = None) -> int:
         """Take back lapsed leases, release items held for accounts that are back, look for what is uncertain.
 
-        Returns how many leases, items and looks that were. Idempotent.
+        Returns how many leases, items and looks that were. Idempotent. A clock that was just set forward is
+        not believed for the length of a lease: what looks lapsed may be under way.
         """
         moment = now or self._means.now()
         done = recover.release_all(self._means)
+        if not self._steady.believed(self._means.rules.lease):
+            return done
         while lapsed := recover.lapse(self._means, moment):
             done += lapsed
         return done + self._look(moment)
@@ -148,7 +153,8 @@ class Outbox:
                 if at is None or self._resting.is_set():
                     return waiting.waiting(session, now)
             seconds = (at - now).total_seconds()
-            self._means.ports.pause(min(max(seconds, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+            shortest = _SHORTEST_PAUSE if self._steady.believed(self._means.rules.lease) else _PATIENT_PAUSE
+            self._means.ports.pause(min(max(seconds, shortest), _LONGEST_PAUSE))
 
     def waiting(self) -> Waiting:
         """Name what waits for a person."""
