@@ -304,6 +304,13 @@ def test_a_shop_keeps_its_secret_sealed(accounts: Accounts) -> None:
         assert b"secret" not in session.get_one(Shop, "web").sealed_secret
 
 
+@pytest.mark.parametrize("secret", ["", "  ", "\n"])
+def test_a_shop_without_a_secret_is_refused_since_anybody_could_sign(accounts: Accounts, secret: str) -> None:
+    with pytest.raises(CheckError, match="needs its signing secret"):
+        accounts.connect_shop("web", "own", secret)
+    assert accounts.shops() == []
+
+
 def test_disconnecting_a_shop_forgets_its_secret_and_a_login_of_the_same_name_goes_first(
     accounts: Accounts,
 ) -> None:

@@ -1,5 +1,11 @@
 """What somebody who wants a post twice, lost, stuck or unapproved would try; each ends well."""
 
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError, UncertainError
+from connectors.rehearsal import Fault, Kind, Rehearsal
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
 from orchestrator.app.sending import Sending
@@ -37,6 +44,7 @@ from tests.fake_platform import (
     with_repeat,
 )
 from tests.outbox_world import RULES, World, make_world, ports, sqlite
+from tests.test_recover_http import _WORKER, _prepare
 
 
 @pytest.fixture
@@ -438,3 +446,69 @@ def test_an_error_of_the_database_shows_nobody(world: World) -> None:
         session.add(ann())
     assert "UNIQUE constraint failed" in str(caught.value)
     assert "ann@home.test" not in str(caught.value)
+
+
+# ---- everything at once -----------------------------------------------------------------------
+
+_POSTS, _SECONDS = 40, 6.0
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.parametrize(("database", "honours_key"), [("sqlite", False), ("postgresql", True)])
+def test_faults_kills_and_pauses_of_two_workers_at_once_leave_each_post_once(
+    tmp_path: Path, request: pytest.FixtureRequest, database: str, honours_key: bool
+) -> None:
+    server = request.getfixturevalue("postgres_server") if database == "postgresql" else None
+    url = server.fresh_database() if server else sqlite(tmp_path)
+    with Rehearsal({"brand": TOKEN}, latency=0.02, honours_key=honours_key, lag=1.0, seed=5) as platform:
+        _prepare(url, platform, _POSTS)
+        platform.faults.add(*(Fault(kind, times=None, rate=0.08, seconds=1.5) for kind in _SPOILING))
+        struck = _torment(url, random.Random(5))
+        platform.faults.clear()
+        last = subprocess.run(
+            [sys.executable, "-c", _WORKER, url], capture_output=True, text=True, timeout=90
+        )
+        posted = Counter(each.text for each in platform.statuses())
+    assert struck > 5
+    assert last.stdout.splitlines()[-1] == "[]", last.stderr
+    assert posted == Counter(f"post {number}" for number in range(_POSTS))
+
+
+_SPOILING = (
+    Kind.LOST_REPLY,
+    Kind.ERROR_AFTER,
+    Kind.MID_BODY,
+    Kind.SLOW_AFTER,
+    Kind.WRONG_JSON,
+    Kind.RESET_BEFORE,
+)
+
+
+def _torment(url: str, rnd: random.Random) -> int:
+    """Run two workers for a while, and kill or pause one of them again and again; tell how often."""
+    started, struck, end = [_start(url), _start(url)], 0, time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        time.sleep(rnd.uniform(0.1, 0.4))  # the moment of trouble, not a synchronisation
+        place = rnd.randrange(2)
+        worker, struck = started[place], struck + 1
+        if worker.poll() is None and rnd.random() < 0.5:
+            worker.send_signal(signal.SIGSTOP)
+            time.sleep(rnd.uniform(0.1, 1.5))
+            worker.send_signal(signal.SIGCONT)
+        else:
+            _end(worker)
+            started[place] = _start(url)
+    for worker in started:
+        _end(worker)
+    return struck
+
+
+def _start(url: str) -> "subprocess.Popen[bytes]":
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", _WORKER, url], stdout=quiet, stderr=quiet)
+
+
+def _end(worker: "subprocess.Popen[bytes]") -> None:
+    worker.kill()
+    worker.wait(10)

@@ -145,6 +145,10 @@ class Accounts:
 
     def connect_shop(self, name: str, kind: str, secret: str) -> None:
         """Keep a shop's signing secret sealed; connecting again replaces it."""
+        if not secret.strip():  # with none, anybody could sign orders
+            raise CheckError(
+                f"shop {name!r} needs its signing secret; the shop's settings of webhooks show it"
+            )
         if not re.fullmatch(r"[\w@][\w.@-]*", name):  # it stands in the address that the shop calls
             raise CheckError(f"{name!r} is no name for a shop: write letters, digits and - _ . @ only")
         sealed = sealing.seal(self._key, secret.encode(), f"shop {name}")
