@@ -393,6 +393,14 @@ def test_apply_tells_a_person_how_to_approve(connected: Terminal) -> None:
     assert f"Waiting for approval: 1. Approve with: orchestrator approve --campaign {reference}" in ran.out
 
 
+def test_what_plan_and_preview_showed_before_the_first_apply_can_be_approved(connected: Terminal) -> None:
+    (shown,) = connected.done("plan", "hello")["new"]
+    previewed = [item["item"] for item in connected.done("preview", "hello")["items"]]
+    connected.done("apply", "hello")
+    assert shown["item"] in previewed
+    assert connected.done("approve", shown["item"])["items"] == [{"item": shown["item"], "status": "queued"}]
+
+
 def test_approve_with_an_old_revision_is_a_conflict_and_approves_nothing(connected: Terminal) -> None:
     campaign = connected.done("apply", "hello")["campaign_ref"]
     (before,) = connected.items("planned")

@@ -156,6 +156,18 @@ def test_a_campaign_with_a_start_of_its_own_begins_then(making: Making) -> None:
     assert item.due_at == datetime(2026, 12, 1, 16, 0, tzinfo=UTC)
 
 
+def test_a_revision_seen_before_the_campaign_starts_is_the_one_that_stands_after(making: Making) -> None:
+    first, later = making(), making(campaign=CampaignView("c1", NOW + timedelta(minutes=5)))
+    assert [i.rev for i in plan.make(first).new] == [i.rev for i in plan.make(later).new]
+    assert plan.make(first).new[0].due_at != plan.make(later).new[0].due_at
+
+
+def test_a_revision_knows_every_change_of_the_time_that_the_playbook_says(making: Making) -> None:
+    books = [("", ""), ("at: start + 2h", "at: start + 3h"), ("at: start + 2h", "at: day 2 09:00"),
+             ("starts: on-apply", "starts: 2026-12-01 09:00"), ("starts: on-apply", "starts: 2026-12-02 09:00")]  # fmt: skip
+    assert len({plan.make(making(book)).new[0].rev for book in books}) == len(books)
+
+
 def test_only_the_named_accounts_speak_and_an_unknown_one_is_a_problem(making: Making) -> None:
     named = ("ask: visit", "ask: visit\n    accounts: [blue]")
     assert [i.account for i in plan.make(making(named)).new if i.play == "show"] == ["blue"]

@@ -153,6 +153,13 @@ class _Maker:
             return standing.due_at
         return slot.play.at.resolve(self.start, self.given.zone)
 
+    def _when(self, slot: _Slot, due: datetime) -> datetime | str:
+        """Return what a revision knows of the time; see `revision`."""
+        standing, at = self.standing.get(slot.id(self.given.campaign.id)), slot.play.at
+        if self.given.playbook.starts or at.on or (standing and standing.moved):
+            return due
+        return f"{at} {self.given.zone.key}"
+
     # ---- what is said -------------------------------------------------------------------------
 
     def _item(self, slot: _Slot) -> PlannedItem | None:
@@ -166,7 +173,7 @@ class _Maker:
         tiers = [int(slot.person.tier)] if slot.person else [int(Tier.of(s)) for s in play.tiers]
         return PlannedItem(
             id=id_,
-            rev=revision(body(post), due, slot.account.name, slot.account.channel),
+            rev=revision(body(post), self._when(slot, due), slot.account.name, slot.account.channel),
             campaign_id=self.given.campaign.id,
             play=play.play,
             account=slot.account.name,

@@ -149,7 +149,11 @@ def body(post: Post) -> str:
     return json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def revision(body: str, due_at: datetime, account: str, channel: str) -> str:
-    """Derive the 8 hex digits that stand for exactly this content at this time by this account."""
-    told = json.dumps([body, due_at.isoformat(), account, channel])
+def revision(body: str, when: datetime | str, account: str, channel: str) -> str:
+    """Derive the 8 hex digits that stand for exactly this content at this time by this account.
+
+    `when` is the moment, or the words for it (`start + 2h`) where the campaign starts as it is applied: so
+    the revision that a plan shows before is the one that stands after.
+    """
+    told = json.dumps([body, when if isinstance(when, str) else when.isoformat(), account, channel])
     return hashlib.sha256(told.encode()).hexdigest()[:8]
