@@ -1,15 +1,20 @@
 """State in SQL: one engine, short sessions, aware UTC times; SQLite by default, PostgreSQL by URL."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import DateTime, Dialect, Engine, String, TypeDecorator, create_engine, event
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import Connection, DateTime, Dialect, Engine, String, TypeDecorator, create_engine, event
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
 from sqlmodel import Session
 
 from orchestrator.errors import CheckError, OutsideError
+
+T = TypeVar("T")
+_PATIENCE = 30  # seconds: how long a writer waits for the others
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,9 +51,10 @@ def connect(url: str) -> Engine:
     """Open the database of a URL; SQLite gets write-ahead logging and full durability."""
     if not url.startswith("sqlite"):
         return _engine(url, pool_pre_ping=True)
-    engine = _engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = _engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _GATES[engine] = _Gate()
     return engine
 
 
@@ -84,7 +90,8 @@ def _begin_sqlite(connection: Any) -> None:
 def writing(engine: Engine) -> Iterator[Session]:
     """Yield a session whose changes are all kept, durably, when the block ends, or none of them."""
     writer = engine.execution_options(write=True)
-    with _outside(), Session(writer, expire_on_commit=False) as session, session.begin():
+    session = Session(writer, expire_on_commit=False)
+    with _passed(_GATES.get(engine)), _outside(), session, session.begin():
         yield session
 
 
@@ -117,3 +124,135 @@ def _database_sentence(error: DBAPIError) -> str:
 def utcnow() -> datetime:
     """Return the present moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+# ---- many writers, one database ---------------------------------------------------------------
+
+
+class _Waiting:
+    """A piece of work that waits for its turn, and what came of it."""
+
+    def __init__(self, work: Callable[[Session], Any]) -> None:
+        self.work = work
+        self.turn = threading.Event()  # it is done, or its thread is to lead
+        self.leads = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class _Gate:
+    """Where the writers of this process wait for SQLite's one write lock, and the work they may share.
+
+    SQLite itself sleeps up to 0.1 s between looks at a lock that is taken
+    (https://www.sqlite.org/c3ref/busy_timeout.html); here the next writer goes on at once. A thread that
+    writes inside its own writing is let through, so that SQLite refuses it as ever.
+    """
+
+    def __init__(self) -> None:
+        self.writer = threading.RLock()
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []
+        self._led = False
+
+    def join(self, mine: _Waiting) -> None:
+        """Wait in line; returns when it is done, or when this thread is to lead."""
+        with self._lock:
+            self._waiting.append(mine)
+            if not self._led:
+                self._appoint(mine)
+        mine.turn.wait()
+
+    def everything(self) -> list[_Waiting]:
+        """Take over all that waits; for the thread that leads."""
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+        return taken
+
+    def hand_on(self) -> None:
+        """Let another thread lead, if one waits: nobody is kept busy with the work of others for long."""
+        with self._lock:
+            self._led = False
+            if self._waiting:
+                self._appoint(self._waiting[0])
+
+    def _appoint(self, waiting: _Waiting) -> None:
+        self._led = waiting.leads = True
+        waiting.turn.set()
+
+
+_GATES: WeakKeyDictionary[Engine, _Gate] = WeakKeyDictionary()
+
+
+@contextmanager
+def _passed(gate: _Gate | None) -> Iterator[None]:
+    if gate is None:
+        yield
+        return
+    if not gate.writer.acquire(timeout=_PATIENCE):
+        raise OutsideError(f"The database was busy for {_PATIENCE} seconds. Nothing was kept; run again.")
+    try:
+        yield
+    finally:
+        gate.writer.release()
+
+
+def together(engine: Engine, work: Callable[[Session], T]) -> T:
+    """Do work in a transaction that others who wait may share; return its result once that is durable.
+
+    Each one's work sees what those before it did and is undone alone where it raises. Where the database
+    itself fails, all of it is undone and everybody gets the error.
+    """
+    gate = _GATES.get(engine)
+    if gate is None:
+        with writing(engine) as session:
+            return work(session)
+    mine = _Waiting(work)
+    gate.join(mine)
+    if mine.leads:
+        try:
+            _lead(engine, gate.everything())
+        finally:
+            gate.hand_on()
+    if mine.error is not None:
+        raise mine.error
+    result: T = mine.result
+    return result
+
+
+def _lead(engine: Engine, shared: list[_Waiting]) -> None:
+    """Do everything that waits, with one flush to the disk, and tell everybody what came of theirs."""
+    try:
+        with writing(engine) as session:
+            connection = session.connection()
+            for each in shared:
+                _alone(connection, each)
+    except BaseException as error:
+        for each in shared:
+            each.error = error
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        for each in shared:
+            each.turn.set()
+
+
+def _alone(connection: Connection, each: _Waiting) -> None:
+    """Do one piece of work behind a savepoint, in a session of its own."""
+    mine = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    errors: list[Exception] = []
+    try:
+        with mine as session, session.begin():
+            try:
+                each.result = each.work(session)
+                session.flush()
+            except Exception as error:
+                errors.append(error)  # going back to the savepoint may fail as well, and say less
+                raise
+    except Exception as error:
+        errors.append(error)
+    each.error = errors[0] if errors else None
+    # Where the disk is full or broken, SQLite may have undone everything before this as well:
+    # https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+    for found in errors:
+        if isinstance(found, DatabaseError) and not isinstance(found, IntegrityError):
+            raise found

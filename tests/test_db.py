@@ -1,12 +1,14 @@
 """State is durable, whole or not at all, and its times are aware UTC."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import StatementError
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from orchestrator import db
 from orchestrator.errors import OutsideError
@@ -81,3 +83,161 @@ def test_a_full_disk_is_one_sentence_without_peoples_data(engine: Engine) -> Non
     assert "INSERT" not in str(caught.value)
     with db.reading(engine) as session:
         assert session.exec(select(Moment)).all() == []
+
+
+# ---- many writers, one transaction ------------------------------------------------------------
+
+
+def in_threads(*works: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def kept(engine: Engine) -> set[int]:
+    with db.reading(engine) as session:
+        return set(session.exec(select(Moment.id)))
+
+
+def commits(engine: Engine) -> list[object]:
+    seen: list[object] = []
+    event.listen(engine, "commit", seen.append)
+    return seen
+
+
+def test_work_done_together_is_kept_and_gives_its_result(engine: Engine) -> None:
+    def work(session: Session) -> str:
+        session.add(Moment(id=1))
+        return "done"
+
+    assert db.together(engine, work) == "done"
+    assert kept(engine) == {1}
+
+
+def test_those_who_wait_for_a_writer_share_one_transaction_after_it(engine: Engine) -> None:
+    writing, queued = threading.Event(), threading.Semaphore(0)
+
+    def first(session: Session) -> None:
+        session.add(Moment(id=0))
+        writing.set()
+        for _ in range(20):
+            queued.acquire()
+        gate = db._GATES[engine]
+        while len(gate._waiting) < 20:  # each has said that it is about to queue
+            threading.Event().wait(0.001)
+
+    def later(i: int) -> None:
+        writing.wait()
+        queued.release()
+        db.together(engine, lambda session: session.add(Moment(id=i)))
+
+    seen = commits(engine)
+    in_threads(
+        lambda: db.together(engine, first),
+        *(lambda i=i: later(i) for i in range(1, 21)),
+    )
+    assert kept(engine) == set(range(21))
+    assert len(seen) == 2  # one for the first, one for the twenty that waited
+
+
+def test_work_that_raises_is_undone_alone_and_told_to_its_own_thread(engine: Engine) -> None:
+    held, errors = threading.Event(), dict[int, Exception]()
+
+    def work(session: Session, i: int) -> None:
+        held.wait()
+        session.add(Moment(id=i))
+        session.flush()
+        if i % 2:
+            raise RuntimeError(str(i))
+
+    def one(i: int) -> None:
+        try:
+            db.together(engine, lambda session: work(session, i))
+        except RuntimeError as error:
+            errors[i] = error
+
+    in_threads(held.set, *(lambda i=i: one(i) for i in range(10)))
+    assert kept(engine) == {0, 2, 4, 6, 8}
+    assert {i: str(error) for i, error in errors.items()} == {i: str(i) for i in (1, 3, 5, 7, 9)}
+
+
+def test_a_row_that_is_there_already_spoils_only_its_own_work(engine: Engine) -> None:
+    db.together(engine, lambda session: session.add(Moment(id=1)))
+    with pytest.raises(IntegrityError):
+        db.together(engine, lambda session: session.add(Moment(id=1)))
+    db.together(engine, lambda session: session.add(Moment(id=2)))
+    assert kept(engine) == {1, 2}
+
+
+def test_where_the_disk_is_full_everybody_hears_it_and_nothing_is_kept(engine: Engine) -> None:
+    db.together(engine, lambda session: session.add(Moment(id=100)))
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    errors: list[str] = []
+
+    def fills(session: Session) -> None:
+        session.connection().exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        session.connection().exec_driver_sql("CREATE TABLE big AS SELECT zeroblob(100000) AS x")
+
+    def one(work: Callable[[Session], object]) -> None:
+        try:
+            db.together(engine, work)
+        except OutsideError as error:
+            errors.append(str(error))
+
+    def both(session: Session) -> None:
+        in_threads_later.start()
+        while len(db._GATES[engine]._waiting) < 2:
+            threading.Event().wait(0.001)
+        session.add(Moment(id=101))
+
+    in_threads_later = threading.Thread(
+        target=lambda: in_threads(lambda: one(lambda s: s.add(Moment(id=102))), lambda: one(fills))
+    )
+    one(both)
+    in_threads_later.join()
+    assert [("full" in error) for error in errors] == [True, True]
+    assert kept(engine) == {100, 101}
+
+
+def test_writers_of_one_process_wait_for_each_other_and_none_is_lost(engine: Engine) -> None:
+    def add(i: int) -> None:
+        if i % 2:
+            with db.writing(engine) as session:
+                session.add(Moment(id=i))
+        else:
+            db.together(engine, lambda session: session.add(Moment(id=i)))
+
+    in_threads(*(lambda i=i: add(i) for i in range(40)))
+    assert kept(engine) == set(range(40))
+
+
+def test_a_writer_that_waits_too_long_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_PATIENCE", 0.01)
+    told: list[str] = []
+
+    def second() -> None:
+        ways: list[Callable[[], None]] = [
+            lambda: db.together(engine, lambda session: session.add(Moment(id=2))),
+            lambda: _write(engine),
+        ]
+        for write in ways:
+            try:
+                write()
+            except OutsideError as error:
+                told.append(str(error))
+
+    with db.writing(engine) as session:
+        session.add(Moment(id=1))
+        in_threads(second)
+    assert [("busy" in each) for each in told] == [True, True]
+    assert kept(engine) == {1}
+    _write(engine)
+    assert kept(engine) == {1, 3}
+
+
+def _write(engine: Engine) -> None:
+    with db.writing(engine) as session:
+        session.add(Moment(id=3))

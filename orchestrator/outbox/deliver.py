@@ -61,8 +61,7 @@ def _stored(means: Means, live: LiveAttempt, work: Callable[[Session], T]) -> T:
     last = live.deadline + (means.margin if live.left else means.margin * 0)
     while True:
         try:
-            with db.writing(means.engine) as session:
-                return work(session)
+            return db.together(means.engine, work)
         except (OutsideError, SQLAlchemyError) as error:
             if means.now() >= last:
                 _log.error("the end of a try could not be stored in time: %s", trace(error))
