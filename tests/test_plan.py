@@ -163,8 +163,9 @@ def test_a_revision_seen_before_the_campaign_starts_is_the_one_that_stands_after
 
 
 def test_a_revision_knows_every_change_of_the_time_that_the_playbook_says(making: Making) -> None:
-    books = [("", ""), ("at: start + 2h", "at: start + 3h"), ("at: start + 2h", "at: day 2 09:00"),
-             ("starts: on-apply", "starts: 2026-12-01 09:00"), ("starts: on-apply", "starts: 2026-12-02 09:00")]  # fmt: skip
+    at, starts = "at: start + 2h", "starts: on-apply"
+    books = [("", ""), (at, "at: start + 3h"), (at, "at: day 2 09:00")]
+    books += [(starts, f"starts: 2026-12-{day} 09:00") for day in ("01", "02")]
     assert len({plan.make(making(book)).new[0].rev for book in books}) == len(books)
 
 

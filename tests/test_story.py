@@ -134,7 +134,7 @@ def world(folder: Path) -> Iterator[World]:
 
 
 def follow(urls: Sequence[str], headers: Sequence[dict[str, str]]) -> list[str]:
-    """Request each tracked link once, in 32 threads, since clicks that come together share a commit; return where each led."""
+    """Request each tracked link once, many at a time since those share a commit; return where each led."""
 
     def some(mine: list[tuple[str, dict[str, str]]]) -> list[str]:
         with requests.Session() as session:
