@@ -3,6 +3,7 @@
 `fetch` may repeat itself; `commit` is the one request that makes something public and is never repeated.
 """
 
+import ipaddress
 import socket
 import struct
 import sys
@@ -11,14 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import regex
 import requests
 import tenacity
 import urllib3
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
@@ -345,6 +346,22 @@ def _drop_what_is_late(line: socket.socket, seconds: float) -> None:
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # socket(7)
     if sys.platform == "linux":  # tcp(7)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000)))
+
+
+def _not_in_the_clear(url: HttpUrl) -> HttpUrl:
+    """Refuse plain http to a server of the internet: everybody on the way would read the token."""
+    host = (url.host or "").strip("[]")
+    try:
+        near = ipaddress.ip_address(host).is_private
+    except ValueError:
+        near = "." not in host or host.endswith((".localhost", ".local", ".internal"))
+    if url.scheme != "https" and not near:
+        raise ValueError("must begin with https://, or everybody on the way could read the token")
+    return url
+
+
+# The address of a server that is shown a token.
+Address = Annotated[HttpUrl, AfterValidator(_not_in_the_clear)]
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -26,7 +26,7 @@ from connectors.base import (
 from connectors.bluesky.facets import facets
 from connectors.bluesky.places import parts, tid
 from connectors.bluesky.xrpc import NoAppViewError, StaleError, TakenError, Xrpc
-from connectors.http import MissingError
+from connectors.http import Address, MissingError
 from connectors.media import facts, fit
 
 Answer = TypeVar("Answer")
@@ -83,7 +83,7 @@ class Bluesky(Connector):
     class Settings(BaseModel):
         """Where the account lives, its handle or e-mail address, and an app password."""
 
-        service: HttpUrl = HttpUrl("https://bsky.social")
+        service: Address = HttpUrl("https://bsky.social")
         identifier: str
         app_password: SecretStr
 

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, HttpUrl, SecretStr
+from pydantic import BaseModel, SecretStr
 
 from connectors.base import (
     Attempt,
@@ -26,7 +26,7 @@ from connectors.base import (
     UncertainError,
     problems,
 )
-from connectors.http import Http, MissingError
+from connectors.http import Address, Http, MissingError
 from connectors.mastodon.entities import (
     NEVER,
     Account,
@@ -77,7 +77,7 @@ class Mastodon(Connector):
     class Settings(BaseModel):
         """The server's address and an access token with the scopes `read` and `write`."""
 
-        server: HttpUrl
+        server: Address
         token: SecretStr
 
     settings: Settings

@@ -18,7 +18,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors.base import (
     ConnectorError,
@@ -29,7 +29,7 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.contract import Answer, ContractAttempt, Fault, Platform, Route
-from connectors.http import Http, MissingError, retry_after
+from connectors.http import Address, Http, MissingError, retry_after
 
 GET, POST = "GET /things", "POST /things"
 FINE = Answer({"id": "1"})
@@ -389,6 +389,26 @@ def _all_of(line: socket.socket) -> int:
     except ConnectionError:
         pass
     return taken
+
+
+# ---- where a token may go ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://social.example", "http://127.0.0.1:8000", "http://localhost", "http://[::1]:1", "http://10.1.2.3",
+     "http://rehearsal:8000"],
+)  # fmt: skip
+def test_a_server_may_be_reached_safely_or_nearby(address: str) -> None:
+    assert str(TypeAdapter(Address).validate_python(address)).rstrip("/") == address
+
+
+@pytest.mark.parametrize(
+    "address", ["http://social.example", "http://8.8.8.8", "http://localhost.evil.example", "ftp://x"]
+)
+def test_a_token_does_not_cross_the_internet_in_the_clear(address: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Address).validate_python(address)
 
 
 # ---- over TLS ---------------------------------------------------------------------------------
