@@ -28,9 +28,11 @@ from orchestrator.audience import Person, consent
 from orchestrator.errors import ConflictError
 from orchestrator.items import Approval, Campaign, Item, Revision, Status
 from orchestrator.outbox import Decision, Lease, Outbox
+from orchestrator.outbox import look as look_module
+from orchestrator.outbox.attempt import ours
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.deliver import deliver
-from orchestrator.outbox.look import due, look
+from orchestrator.outbox.look import Search, due, look
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.steady import Steady
 from tests.fake_platform import (
@@ -412,6 +414,31 @@ def test_an_item_that_is_being_sent_is_not_moved_behind_its_worker(shared_world:
 
     assert isinstance(_behind(shared_world, send, move), ConflictError)
     assert shared_world.get(item.id).rev == item.rev
+
+
+@pytest.mark.servers
+def test_two_looks_do_not_both_take_one_post(shared_world: World) -> None:
+    world = shared_world
+    ids = _twins(world)
+    world.platform.steps["good morning"] = [lost_request, lost_request]
+    world.outbox.publish_due()
+    world.clock.move(hours=1)
+    mine = means(world)
+    one, two = due(mine, world.clock.now, 8)
+    world.platform.finds = [_found("id-1")] * 2
+    findings = [look_module._look(mine, each) for each in (one, two)]
+
+    def keep(search: Search, finding: look_module.Finding) -> Work:
+        def work(session: Session) -> None:
+            row, held = ours(session, search.claim)
+            session.delete(held)
+            sure = look_module._ours(session, row, search.began, finding)
+            look_module._keep(mine, session, row, search.began, sure)
+
+        return work
+
+    _behind(world, keep(one, findings[0]), keep(two, findings[1]))
+    assert sorted(world.get(id).remote_id for id in ids) == ["", "id-1"]
 
 
 @pytest.mark.servers

@@ -32,6 +32,7 @@ from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
 _log = logging.getLogger(__name__)
 _REPEATS = 12  # a key is tried so often before a person is asked
+_TAKING = 0x6F726362  # any number that nobody else on this database takes for a lock
 _FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -177,6 +178,8 @@ def _ours(session: Session, row: AttemptRow, began: datetime, finding: Finding) 
     """Doubt a post that was found and may be another item's: to take it would lose one of the two."""
     if finding.published is None:
         return finding
+    if session.get_bind().dialect.name == "postgresql":  # else two looks at once could both take it
+        session.execute(select(func.pg_advisory_xact_lock(_TAKING)))
     others = (Item.account == row.account, Item.id != row.item_id)
     owner = select(Item.id).where(*others, Item.remote_id == finding.published.id)
     if session.exec(owner).first() is not None:
