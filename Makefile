@@ -20,22 +20,21 @@ test-fast: .venv/ready  ## run the tests that need no server
 	$(BIN)/python -m pytest -m "not servers and not slow"
 
 check: .venv/ready      ## lint, format, types, import contract, tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/mypy && $(BIN)/lint-imports
 	$(MAKE) test
+
+bench: .venv/ready      ## measure against bare references, as ratios; ARGS=--quick for a glance
+	$(BIN)/python -m bench $(ARGS)
 
 docs: .venv/ready       ## write the generated reference pages and schema again
 	$(BIN)/python -m docs.generate
 
 lock:                   ## resolve requirements.lock anew
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -q uv
-	.venv-lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras --group dev pyproject.toml -o requirements.lock -q
+	.venv-lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras --group dev pyproject.toml -o requirements.lock -q
 
 .venv/ready: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
-	touch $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e . && touch $@
