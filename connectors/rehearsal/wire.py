@@ -229,6 +229,18 @@ def _converse(connection: socket.socket, respond: Callable[[Call], Answer]) -> N
                 return
             connection.sendall(pack(answer))
             if call.last:
+                if "transfer-encoding" in call.headers:
+                    _hear_out(connection)
+                return
+
+
+def _hear_out(connection: socket.socket) -> None:
+    """Take in what the client still sends: closing over unread bytes resets it before it has read the answer."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(1.0)
+        for _ in range(1000):
+            if not connection.recv(65536):
                 return
 
 
