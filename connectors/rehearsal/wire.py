@@ -235,7 +235,7 @@ def _converse(connection: socket.socket, respond: Callable[[Call], Answer]) -> N
 
 
 def _hear_out(connection: socket.socket) -> None:
-    """Take in what the client still sends: closing over unread bytes resets it before it has read the answer."""
+    """Take in what the client still sends: closing over unread bytes would cut the answer off."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(1.0)
