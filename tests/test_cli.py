@@ -537,6 +537,20 @@ def test_publish_ends_with_five_while_something_is_uncertain_and_a_person_decide
     assert texts(platform) == ["hello"]
 
 
+def test_a_login_is_not_forgotten_while_only_it_can_tell_what_left(
+    connected: Terminal, platform: Rehearsal
+) -> None:
+    platform.faults.add(Fault(Kind.LOST_REPLY))
+    item = connected.done("post", "m", "hello")["item"]
+    assert connected("publish").code == 5
+    ran = connected("disconnect", "m")
+    assert ran.code == 4
+    assert item in ran.sentence
+    connected.done("publish", "--until-idle")
+    assert connected("disconnect", "m").code == 0
+    assert texts(platform) == ["hello"]
+
+
 def test_publish_ends_with_five_while_something_failed(connected: Terminal, platform: Rehearsal) -> None:
     platform.faults.add(Fault(Kind.REFUSED))
     connected.done("post", "m", "hello")

@@ -285,8 +285,15 @@ class Orchestrator:
         return account
 
     def disconnect(self, name: str) -> None:
-        """Forget a login or a shop and its secrets."""
+        """Forget a login or a shop and its secrets; `ConflictError` while only it can tell what left."""
         self._may(Action.MANAGE)
+        with db.reading(self.engine) as session:
+            open_ = [items.reference(each) for each in items.unsettled(session, name)]
+        if open_:
+            raise ConflictError(
+                f"What became of {', '.join(open_)} is not known yet, and only {name} can tell: "
+                "run publish --until-idle, or decide with: orchestrator outbox resolve"
+            )
         self._accounts.disconnect(name)
 
     def logins(self) -> list[Account]:

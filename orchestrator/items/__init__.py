@@ -1,7 +1,7 @@
 """Owns campaign, item, revision, approval: applies a diff, approves, rejects, cancels; the statuses."""
 
 from orchestrator.items.applying import Applied, Run, apply, open_campaign, single, standing
-from orchestrator.items.asking import by_remote_id, contacts, counts, over_cap, published
+from orchestrator.items.asking import by_remote_id, contacts, counts, over_cap, published, unsettled
 from orchestrator.items.deciding import (
     approve,
     approve_campaign,
@@ -48,4 +48,5 @@ __all__ = [
     "shift",
     "single",
     "standing",
+    "unsettled",
 ]

@@ -27,6 +27,14 @@ def published(session: Session) -> list[Item]:
     return list(session.exec(wanted.order_by(col(Item.account), col(Item.due_at), col(Item.id))))
 
 
+def unsettled(session: Session, account: str) -> list[Item]:
+    """Return what an account may have made public without our knowing how it ended."""
+    wanted = select(Item).where(
+        Item.account == account, col(Item.status).in_((Status.SENDING, Status.UNCERTAIN))
+    )
+    return list(session.exec(wanted.order_by(col(Item.due_at), col(Item.id))))
+
+
 def by_remote_id(session: Session) -> dict[str, str]:
     """Map the platforms' ids of posts to our items."""
     return dict(session.exec(select(Item.remote_id, Item.id).where(Item.remote_id != "")).all())
