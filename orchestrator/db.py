@@ -1,19 +1,22 @@
 """State in SQL: one engine, short sessions, aware UTC times; SQLite by default, PostgreSQL by URL."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, String, TypeDecorator, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from orchestrator.errors import CheckError, OutsideError
 
 T = TypeVar("T")
+# SQLite binds 32,766 values in one statement at most: https://www.sqlite.org/limits.html
+_VALUES = 30_000
 _PATIENCE = 30  # seconds: how long a writer waits for the others
 
 
@@ -256,3 +259,19 @@ def _alone(connection: Connection, each: _Waiting) -> None:
     for found in errors:
         if isinstance(found, DatabaseError) and not isinstance(found, IntegrityError):
             raise found
+
+
+def add_new(session: Session, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Insert rows whose primary key is not there yet; return the keys that were new."""
+    if not rows:
+        return frozenset()
+    kept: Any = table.__table__  # type: ignore[attr-defined]
+    (key,) = kept.primary_key.columns
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    size = max(1, _VALUES // len(rows[0]))
+    new: set[str] = set()
+    for start in range(0, len(rows), size):
+        some = list(rows[start : start + size])
+        statement = dialect.insert(kept).values(some).on_conflict_do_nothing().returning(key)
+        new.update(session.connection().scalars(statement))
+    return frozenset(new)

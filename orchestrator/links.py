@@ -8,10 +8,9 @@ from datetime import datetime
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import idna
-from sqlalchemy import Insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
+from orchestrator import db
 from orchestrator.db import UtcDateTime
 
 CODE_LENGTH = 12
@@ -19,7 +18,6 @@ RANDOM_BYTES = 10  # of a click id; 16 characters in base 32
 _SIGNED_BYTES = 10  # 80 bits of a signature, 16 characters
 _SIGNED_LENGTH = 16
 _TOKEN_LENGTH = CODE_LENGTH + 2 * _SIGNED_LENGTH
-_ROWS_AT_ONCE = 500  # nine columns each: below the limit of bound values of both databases
 
 
 class Link(SQLModel, table=True):
@@ -154,15 +152,7 @@ def _utm(link: Link) -> Sequence[tuple[str, str]]:
 
 def keep(session: Session, links: Sequence[Link]) -> None:
     """Keep links that are not kept yet; one that is stays as it is."""
-    rows = [link.model_dump() for link in links]
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        session.connection().execute(_insert_new(session), rows[start : start + _ROWS_AT_ONCE])
-
-
-def _insert_new(session: Session) -> Insert:
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(Link).on_conflict_do_nothing()
-    return sqlite.insert(Link).on_conflict_do_nothing()
+    db.add_new(session, Link, [link.model_dump() for link in links])
 
 
 def find(session: Session, code: str) -> Link | None:

@@ -1,5 +1,6 @@
 """The sample brand's first playbook on a real Bluesky PDS and a real Mastodon-API server, read back."""
 
+import hashlib
 import html
 import json
 import os
@@ -97,7 +98,7 @@ def _bluesky_shows(brand: Brand, preview: dict[str, Any]) -> None:
     assert image["alt"] == preview["media"][0]["alt"]
     assert image["image"]["mimeType"] == preview["media"][0]["type"]
     blob = brand.pds.blob(brand.bluesky.did, image["image"]["ref"]["$link"])
-    assert len(blob) == image["image"]["size"]
+    assert hashlib.sha256(blob).hexdigest() == preview["media"][0]["sha256"]
 
 
 def _mastodon_shows(statuses: list[dict[str, Any]], preview: dict[str, Any]) -> None:

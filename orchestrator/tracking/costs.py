@@ -7,9 +7,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger
 from sqlmodel import Field, Session, SQLModel
 
-from orchestrator.db import UtcDateTime
+from orchestrator.db import UtcDateTime, add_new
 from orchestrator.intake.kinds import CostRow
-from orchestrator.tracking.kept import add_new
 from orchestrator.tracking.orders import Receipt
 
 

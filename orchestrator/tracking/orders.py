@@ -9,13 +9,12 @@ from sqlalchemy import BigInteger
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from orchestrator import links
-from orchestrator.db import UtcDateTime
+from orchestrator.db import UtcDateTime, add_new
 from orchestrator.facts import KINDS, TRACKING, Facts
 from orchestrator.intake.kinds import OrderRow
 from orchestrator.links import Link
 from orchestrator.tracking import shops
 from orchestrator.tracking.clicks import Click
-from orchestrator.tracking.kept import add_new
 from orchestrator.tracking.shops import Call, Line
 from orchestrator.tracking.shops.base import Tie
 

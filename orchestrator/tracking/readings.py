@@ -7,9 +7,8 @@ from datetime import datetime
 from sqlmodel import Field, Session, SQLModel
 
 from connectors.base import Reading as PlatformReading
-from orchestrator.db import UtcDateTime
+from orchestrator.db import UtcDateTime, add_new
 from orchestrator.intake.kinds import ReadingRow
-from orchestrator.tracking.kept import add_new
 from orchestrator.tracking.orders import Receipt
 
 
