@@ -3,25 +3,16 @@
 `fetch` may repeat itself; `commit` is the one request that makes something public and is never repeated.
 """
 
-import ipaddress
-import socket
-import struct
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import regex
 import requests
 import tenacity
 import urllib3
-from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
+from pydantic import TypeAdapter, ValidationError
 
 from connectors.base import (
     Attempt,
@@ -31,6 +22,10 @@ from connectors.base import (
     UnauthorizedError,
     UncertainError,
 )
+from connectors.http.line import Line
+from connectors.http.words import Address, retry_after
+
+__all__ = ["LIMITED", "Address", "Http", "MissingError", "retry_after"]
 
 Shape = TypeVar("Shape")
 
@@ -145,7 +140,7 @@ class Http:
         anything was carried out. Raises `TemporaryError` (surely nothing was published), `UncertainError`,
         `UnauthorizedError`, `MissingError` or `RejectedError`.
         """
-        line = _Line(attempt, self.timeout)
+        line = Line(attempt, self.timeout)
         try:
             with self._alone(line) as session:
                 response = session.request(
@@ -173,7 +168,7 @@ class Http:
         except ValidationError as error:
             raise UncertainError(f"{self.host} accepted, but its answer could not be read.") from error
 
-    def _alone(self, line: "_Line") -> requests.Session:
+    def _alone(self, line: "Line") -> requests.Session:
         # A connection kept open may have been closed by the server meanwhile, which shows only after the
         # request is written, as a reset: nobody could tell it from a lost answer. So a commit gets a new one.
         session = requests.Session()
@@ -184,7 +179,7 @@ class Http:
         session.mount("https://", line)
         return session
 
-    def _lost(self, line: "_Line", error: Exception) -> ConnectorError:
+    def _lost(self, line: "Line", error: Exception) -> ConnectorError:
         kind = type(error).__name__
         if line.left:
             return UncertainError(f"{self.host} was sent the post, but no whole answer came back ({kind}).")
@@ -246,150 +241,6 @@ class Http:
         return (MissingError if status in (404, 410) else RejectedError)(said)
 
 
-class _Line(HTTPAdapter):
-    """One connection for one commit: it says when the bytes leave, and is cut at the deadline."""
-
-    def __init__(self, attempt: Attempt, longest: float) -> None:
-        super().__init__(max_retries=0)
-        self.attempt = attempt
-        self.longest = longest
-        self.left = False
-        self.cut = False
-        self._begun = False  # the first byte is with the kernel
-        self._ends = 0.0  # of the clock that nobody sets
-        self._clock: threading.Timer | None = None
-
-    def timeout(self) -> Any:
-        """Return the time that is left, as urllib3's time-out of the whole call."""
-        left = self._seconds()
-        return urllib3.Timeout(connect=left, read=left, total=left)
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _announcing(pool.ConnectionCls, self._leave, self._hold)
-        return pool
-
-    def hang_up(self) -> None:
-        """Stop watching the clock."""
-        if self._clock is not None:
-            self._clock.cancel()
-
-    def _leave(self, connection: HTTPConnection) -> None:
-        if self.left:
-            raise UncertainError("The line broke after the post had left.")
-        # Connecting comes first, and writing down that the bytes leave may take long: neither must let them
-        # leave after the deadline, when somebody has looked already and found nothing.
-        self._seconds()
-        self.attempt.leave()
-        self._ends = time.monotonic()
-        seconds = self._seconds()
-        self._ends += seconds
-        self.left = True
-        _drop_what_is_late(connection.sock, seconds)
-        # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
-        self._clock = threading.Timer(seconds, self._cut_off, [connection.sock])
-        self._clock.daemon = True
-        self._clock.start()
-
-    def _hold(self) -> None:
-        """Let no byte go when the time is over; asked in the sending thread, right before each piece.
-
-        A worker may have been paused since it wrote down that the bytes leave. Two clocks are asked: one may
-        have been set back, the other stands still while a machine sleeps. What remains is a pause between
-        this look and the system call behind it.
-        """
-        if not self.left:
-            return  # the way through a proxy is being opened
-        if time.monotonic() >= self._ends or datetime.now(UTC) >= self.attempt.deadline:
-            if not self._begun:
-                raise TemporaryError("The time for this attempt was over before anything was sent.")
-            raise UncertainError("The time for this attempt was over before all of it was sent.")
-        self._begun = True
-
-    def _cut_off(self, line: socket.socket) -> None:
-        self.cut = True
-        try:
-            socket.socket.shutdown(line, socket.SHUT_RDWR)  # past TLS, which would wait for the other side
-        except OSError:
-            return  # it is closed already, which is what we want
-
-    def _seconds(self) -> float:
-        left = (self.attempt.deadline - datetime.now(UTC)).total_seconds()
-        if left <= 0:
-            raise TemporaryError("The time for this attempt was over before anything was sent.")
-        return min(left, self.longest)
-
-
-def _announcing(
-    kind: type[HTTPConnection], leave: Callable[[HTTPConnection], None], hold: Callable[[], None]
-) -> type[HTTPConnection]:
-    class Announcing(kind):  # type: ignore[misc, valid-type]
-        def connect(self) -> None:
-            super().connect()
-            leave(self)
-
-        def send(self, data: Any) -> None:
-            if self.sock is None:  # else the first piece would connect only behind the look
-                self.connect()
-            hold()
-            super().send(data)
-
-    return Announcing
-
-
-def _drop_what_is_late(line: socket.socket, seconds: float) -> None:
-    """Have the kernel throw away what it could not deliver in time, this process being killed or paused too.
-
-    It would otherwise go on delivering after we gave up, when somebody has looked already and found nothing.
-    """
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # socket(7)
-    if sys.platform == "linux":  # tcp(7)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000)))
-
-
-def _not_in_the_clear(url: HttpUrl) -> HttpUrl:
-    """Refuse plain http to a server of the internet: everybody on the way would read the token."""
-    host = (url.host or "").strip("[]")
-    try:
-        near = ipaddress.ip_address(host).is_private
-    except ValueError:
-        near = "." not in host or host.endswith((".localhost", ".local", ".internal"))
-    if url.scheme != "https" and not near:
-        raise ValueError("must begin with https://, or everybody on the way could read the token")
-    return url
-
-
-# The address of a server that is shown a token.
-Address = Annotated[HttpUrl, AfterValidator(_not_in_the_clear)]
-
-
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Leave a request alone: without an `auth`, requests would put ~/.netrc over our Authorization."""
     return request
-
-
-def retry_after(response: requests.Response, now: datetime | None = None) -> float | None:
-    """Return the seconds to wait that a server names, None where it names none.
-
-    Reads Retry-After (seconds or a date), then the reset headers (seconds, seconds since 1970, or ISO 8601).
-    """
-    now = now or datetime.now(UTC)
-    for header in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
-        seconds = _seconds(response.headers.get(header, ""), now)
-        if seconds is not None:
-            return max(0.0, seconds)
-    return None
-
-
-def _seconds(text: str, now: datetime) -> float | None:
-    if regex.fullmatch(r"\d{1,12}(\.\d+)?", text):
-        number = float(text)
-        return number - now.timestamp() if number > 1e9 else number
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            at = read(text)
-        except ValueError:
-            continue
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
-    return None

@@ -1,0 +1,118 @@
+"""One request that makes something public -> a connection of its own, announced, watched and cut in time."""
+
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+from connectors.base import Attempt, TemporaryError, UncertainError
+
+
+class Line(HTTPAdapter):
+    """One connection for one commit: it says when the bytes leave, and is cut at the deadline."""
+
+    def __init__(self, attempt: Attempt, longest: float) -> None:
+        super().__init__(max_retries=0)
+        self.attempt = attempt
+        self.longest = longest
+        self.left = False
+        self.cut = False
+        self._begun = False  # the first byte is with the kernel
+        self._ends = 0.0  # of the clock that nobody sets
+        self._clock: threading.Timer | None = None
+
+    def timeout(self) -> Any:
+        """Return the time that is left, as urllib3's time-out of the whole call."""
+        left = self._seconds()
+        return urllib3.Timeout(connect=left, read=left, total=left)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _announcing(pool.ConnectionCls, self._leave, self._hold)
+        return pool
+
+    def hang_up(self) -> None:
+        """Stop watching the clock."""
+        if self._clock is not None:
+            self._clock.cancel()
+
+    def _leave(self, connection: HTTPConnection) -> None:
+        if self.left:
+            raise UncertainError("The line broke after the post had left.")
+        # Connecting comes first, and writing down that the bytes leave may take long: neither must let them
+        # leave after the deadline, when somebody has looked already and found nothing.
+        self._seconds()
+        self.attempt.leave()
+        self._ends = time.monotonic()
+        seconds = self._seconds()
+        self._ends += seconds
+        self.left = True
+        _drop_what_is_late(connection.sock, seconds)
+        # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
+        self._clock = threading.Timer(seconds, self._cut_off, [connection.sock])
+        self._clock.daemon = True
+        self._clock.start()
+
+    def _hold(self) -> None:
+        """Let no byte go when the time is over; asked in the sending thread, right before each piece.
+
+        A worker may have been paused since it wrote down that the bytes leave. Two clocks are asked: one may
+        have been set back, the other stands still while a machine sleeps. What remains is a pause between
+        this look and the system call behind it.
+        """
+        if not self.left:
+            return  # the way through a proxy is being opened
+        if time.monotonic() >= self._ends or datetime.now(UTC) >= self.attempt.deadline:
+            if not self._begun:
+                raise TemporaryError("The time for this attempt was over before anything was sent.")
+            raise UncertainError("The time for this attempt was over before all of it was sent.")
+        self._begun = True
+
+    def _cut_off(self, line: socket.socket) -> None:
+        self.cut = True
+        try:
+            socket.socket.shutdown(line, socket.SHUT_RDWR)  # past TLS, which would wait for the other side
+        except OSError:
+            return  # it is closed already, which is what we want
+
+    def _seconds(self) -> float:
+        left = (self.attempt.deadline - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            raise TemporaryError("The time for this attempt was over before anything was sent.")
+        return min(left, self.longest)
+
+
+def _announcing(
+    kind: type[HTTPConnection], leave: Callable[[HTTPConnection], None], hold: Callable[[], None]
+) -> type[HTTPConnection]:
+    class Announcing(kind):  # type: ignore[misc, valid-type]
+        def connect(self) -> None:
+            super().connect()
+            leave(self)
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:  # else the first piece would connect only behind the look
+                self.connect()
+            hold()
+            super().send(data)
+
+    return Announcing
+
+
+def _drop_what_is_late(line: socket.socket, seconds: float) -> None:
+    """Have the kernel throw away what it could not deliver in time, this process being killed or paused too.
+
+    It would otherwise go on delivering after we gave up, when somebody has looked already and found nothing.
+    """
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # socket(7)
+    if sys.platform == "linux":  # tcp(7)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000)))
