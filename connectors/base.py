@@ -66,6 +66,24 @@ class Reading:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Scheduled:
+    """A post that the platform holds until its time; `id` is what the platform calls it meanwhile."""
+
+    id: str
+    at: datetime
+    text: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What the platform last said about how much an account may still do, and when that fills up again."""
+
+    remaining: int
+    resets_at: datetime | None = None
+
+
 class Attempt(Protocol):
     """One try at sending one item, written down before anything leaves.
 
@@ -82,6 +100,10 @@ class Attempt(Protocol):
     def deadline(self) -> datetime: ...
     @property
     def kept(self) -> Mapping[str, str]: ...
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline, by the clock that the deadline was set by."""
+        ...
 
     def keep(self, name: str, value: str) -> str:
         """Store what makes a second try safe; it is durable when this returns. Give back the value."""
@@ -133,6 +155,18 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What a post costs on the platform, in millionths of a US dollar; `with_link` where a URL costs more."""
+
+    post: int
+    with_link: int
+
+    def of(self, post: Post) -> int:
+        """Return what this post costs."""
+        return self.with_link if _URL.search(post.text) else self.post
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What a platform allows, with where that was read and when; sizes in bytes, lengths in `count` units."""
 
@@ -153,6 +187,7 @@ class Capabilities:
     repeat_valid: timedelta | None = None  # how long a KEY protects; None: for ever
     lag: timedelta = timedelta(0)  # how late a listing may show a post that was accepted
     schedules: Window | None = None
+    price: Price | None = None  # where each post costs money
     deletes: bool = False
     threads: bool = False
     personal: bool = False  # speaks to one person, not to everybody
@@ -172,6 +207,10 @@ class TemporaryError(ConnectorError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class LimitedError(TemporaryError):
+    """The account has done too much for now (429): nothing of it leaves before `retry_after`."""
 
 
 class UnauthorizedError(ConnectorError):
@@ -251,6 +290,26 @@ class Connector(ABC):
     @abstractmethod
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read the metrics of posts by the platform's ids."""
+
+    def delete(self, id: str) -> None:
+        """Delete a post; one that is gone already is fine. Only where `capabilities.deletes`."""
+        raise RejectedError(f"{self.name} cannot delete posts.")
+
+    def schedule(self, post: Post, attempt: Attempt, at: datetime) -> Scheduled:
+        """Have the platform publish the post at a time, with exactly one commit; where it `schedules`."""
+        raise RejectedError(f"{self.name} cannot hold a post until its time.")
+
+    def scheduled(self) -> list[Scheduled]:
+        """List all that the platform holds for this account; where it `schedules`."""
+        raise RejectedError(f"{self.name} cannot hold a post until its time.")
+
+    def unschedule(self, id: str) -> bool:
+        """Take back what the platform holds; False: it does not hold it (any more), so it may be public."""
+        raise RejectedError(f"{self.name} cannot hold a post until its time.")
+
+    def quota(self) -> Quota | None:
+        """Return what the platform last said about how much this account may still do; None: nothing."""
+        return None
 
     def limits(self) -> Capabilities:
         """Return what holds for this account: announced by the server, else as declared."""

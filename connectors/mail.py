@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from io import BufferedReader, RawIOBase
@@ -206,13 +205,13 @@ class _Reader(RawIOBase):
 
 def _ends(attempt: Attempt) -> float:
     """Return the attempt's deadline on the clock that nobody sets."""
-    return time.monotonic() + (attempt.deadline - datetime.now(UTC)).total_seconds()
+    return time.monotonic() + attempt.remaining()
 
 
 def _in_time(smtp: _Line, attempt: Attempt) -> None:
     """Let no final dot go when the time is over, as after a pause; two clocks, since one may be changed."""
     smtp.patience()
-    if datetime.now(UTC) >= attempt.deadline:
+    if attempt.remaining() <= 0:
         raise TimeoutError("the time for it is over")
 
 

@@ -56,6 +56,7 @@ class World:
         with db.writing(self.engine) as session:
             made = items.single(session, BRAND, Post(text), NOON, "ada", NOON)
             row = session.get_one(Item, made.id)
+            changes = {"leave_at": changes.get("due_at", NOON)} | changes
             for name, value in changes.items():
                 setattr(row, name, value)
             return row.id

@@ -202,7 +202,8 @@ def test_a_look_waits_while_a_twin_is_on_its_way(world: World) -> None:
     one, two = _twins(world)
     world.platform.steps["good morning"] = [lost_request]
     with db.writing(world.engine) as session:
-        session.get_one(Item, two).due_at = NOON + timedelta(minutes=2)
+        later = session.get_one(Item, two)
+        later.due_at = later.leave_at = NOON + timedelta(minutes=2)
     world.outbox.publish_due()
     world.clock.move(minutes=2)
     seen: list[str] = []

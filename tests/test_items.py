@@ -119,7 +119,7 @@ def test_a_shift_takes_its_changes_along_and_leaves_the_rest(session: Session, m
     assert items.shift(session, id_, Status.SENDING, Status.PUBLISHED, changes, LATER)
     row = item(session, id_)
     assert (row.remote_id, row.remote_url, row.published_at) == ("r1", "https://m.example/1", LATER)
-    assert (row.reason, row.not_before) == ("", None)
+    assert (row.reason, row.leave_at) == ("", row.due_at)
 
 
 # ---- apply ------------------------------------------------------------------------------------

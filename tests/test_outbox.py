@@ -63,7 +63,7 @@ def test_an_item_of_the_future_stays_until_its_time(world: World) -> None:
 
 
 def test_an_item_that_is_put_off_stays_until_then(world: World) -> None:
-    world.item("one", not_before=NOON + timedelta(seconds=5))
+    world.item("one", leave_at=NOON + timedelta(seconds=5))
     assert not world.outbox.publish_due()
     world.clock.move(seconds=5)
     assert world.outbox.publish_due().published == 1
@@ -303,9 +303,9 @@ def test_temporary_trouble_comes_again_later_with_growing_pauses(world: World) -
     assert world.outbox.publish_due() == Outcome(queued=1)
     item = world.get(one)
     assert (item.status, item.reason) == (Status.QUEUED, "busy")
-    assert item.not_before is not None
-    assert NOON + timedelta(seconds=1) <= item.not_before <= NOON + timedelta(seconds=2)
-    assert world.told["woken"] == [((one,), item.not_before)]
+    assert item.leave_at is not None
+    assert NOON + timedelta(seconds=1) <= item.leave_at <= NOON + timedelta(seconds=2)
+    assert world.told["woken"] == [((one,), item.leave_at)]
     assert not world.outbox.until_idle()
     assert world.status(one) == Status.PUBLISHED
     pauses = [next_.started_at - row.started_at for row, next_ in pairwise(world.history(one))]
@@ -317,7 +317,7 @@ def test_a_platform_that_names_a_time_is_not_asked_before(world: World) -> None:
     world.platform.steps["one"] = [refusing(TemporaryError("slow down", retry_after=70))]
     one = world.item("one")
     world.outbox.publish_due()
-    assert world.get(one).not_before == NOON + timedelta(seconds=70)
+    assert world.get(one).leave_at == NOON + timedelta(seconds=70)
     assert world.history(one)[0].retry_after == 70
 
 
@@ -477,7 +477,7 @@ def test_times_of_the_next_item_leave_out_what_cannot_be_claimed(world: World) -
         assert world.outbox.next_due(session) is None
     world.item("gone", account="gone")
     world.item("planned", status=Status.PLANNED)
-    world.item("again", due_at=NOON - timedelta(hours=1), not_before=NOON + timedelta(minutes=5))
+    world.item("again", due_at=NOON - timedelta(hours=1), leave_at=NOON + timedelta(minutes=5))
     with db.reading(world.engine) as session:
         assert world.outbox.next_due(session) == NOON + timedelta(minutes=5)
     world.item("fresh", due_at=NOON + timedelta(minutes=3))

@@ -18,6 +18,10 @@ class ContractAttempt:
         self.lease_lost = False
         self.others: set[str] = set()
 
+    def remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        return (self.deadline - datetime.now(UTC)).total_seconds()
+
     def keep(self, name: str, value: str) -> str:
         """Keep a value for later tries."""
         self.journal.append(f"keep {name}")

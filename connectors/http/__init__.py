@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from connectors.base import (
     Attempt,
     ConnectorError,
+    LimitedError,
     RejectedError,
     TemporaryError,
     UnauthorizedError,
@@ -121,7 +122,8 @@ class Http:
         if status in LIMITED or status in (408, 425) or status >= 500:
             wait = retry_after(response)
             soon = status != 500 and (wait is None or wait <= self.patience)
-            return (_AgainError if soon else TemporaryError)(said, wait)
+            late = LimitedError if status in LIMITED else TemporaryError
+            return (_AgainError if soon else late)(said, wait)
         return self._refusal(response, said)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
@@ -190,7 +192,8 @@ class Http:
         if 200 <= status < 300:
             return None
         if status in refused or status == 425:  # 425: https://www.rfc-editor.org/rfc/rfc8470#section-5.2
-            return TemporaryError(said, retry_after(response))
+            late = LimitedError if status in LIMITED else TemporaryError
+            return late(said, retry_after(response))
         # 408: a proxy says it too when the server behind it was slow. 409: the same key may still be at work.
         if status < 200 or status >= 500 or status in (408, 409, 429):
             return UncertainError(said)

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import urllib3
@@ -71,7 +70,7 @@ class Line(HTTPAdapter):
         """
         if not self.left:
             return  # the way through a proxy is being opened
-        if time.monotonic() >= self._ends or datetime.now(UTC) >= self.attempt.deadline:
+        if time.monotonic() >= self._ends or self.attempt.remaining() <= 0:
             if not self._begun:
                 raise TemporaryError("The time for this attempt was over before anything was sent.")
             raise UncertainError("The time for this attempt was over before all of it was sent.")
@@ -85,7 +84,7 @@ class Line(HTTPAdapter):
             return  # it is closed already, which is what we want
 
     def _seconds(self) -> float:
-        left = (self.attempt.deadline - datetime.now(UTC)).total_seconds()
+        left = self.attempt.remaining()
         if left <= 0:
             raise TemporaryError("The time for this attempt was over before anything was sent.")
         return min(left, self.longest)

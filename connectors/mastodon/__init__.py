@@ -210,7 +210,7 @@ class Mastodon(Connector):
         file = {"file": (picture.name, picture.data, picture.type)}
         upload = self.http.ask("POST", "/api/v2/media", Upload, files=file, data={"description": picture.alt})
         while upload.url is None:
-            if datetime.now(UTC) >= attempt.deadline:
+            if attempt.remaining() <= 0:
                 raise TemporaryError(f"{self.http.host} has not finished with picture {picture.name} yet.")
             self.http.sleep(0.5)
             upload = self.http.ask("GET", f"/api/v1/media/{upload.id}", Upload)

@@ -45,11 +45,11 @@ def publish(
     if not until_idle:
         app.recover()
     sent = app.publish(until_idle)
-    late = [each for each in _found(app, (Status.QUEUED,)) if each.item.not_before]
+    late = [each for each in _found(app, (Status.QUEUED,)) if each.item.leave_at > each.item.due_at]
     data = {
         **plain(sent.outcome),
         "waiting": [_waits(each) for each in sent.waiting.items],
-        "again": [{**_line(each), "reason": each.item.reason, "from": each.item.not_before} for each in late],
+        "again": [{**_line(each), "reason": each.item.reason, "from": each.item.leave_at} for each in late],
     }
     out.give(data, lambda console: _tell_sent(console, sent, late))
     if sent.waiting:

@@ -172,6 +172,7 @@ def _content(item: PlannedItem) -> dict[str, Any]:
         "tiers": " ".join(map(str, item.tiers)),
         "goal": item.goal,
         "due_at": item.due_at,
+        "leave_at": item.due_at,
         "expires_at": item.expires_at,
         "late": item.late,
         "rev": item.rev,
@@ -245,8 +246,8 @@ def single(
     if there:
         return there
     keep_post(session, post)
-    item = Item(id=id_, account=account.name, channel=account.channel, due_at=due_at, status=Status.QUEUED,
-                rev=rev, updated_at=now)  # fmt: skip
+    item = Item(id=id_, account=account.name, channel=account.channel, due_at=due_at, leave_at=due_at,
+                status=Status.QUEUED, rev=rev, updated_at=now)  # fmt: skip
     session.add(item)
     session.add(revision_of(id_, rev, post, due_at, now))
     session.add(Approval(item_id=id_, rev=rev, by=by, at=now, approved=True, reason="posted by hand"))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -194,7 +194,8 @@ def _move(session: Session, item: Item, at: datetime, by: str, now: datetime) ->
     session.refresh(item)
     if item.expires_at:
         item.expires_at += at - item.due_at
-    item.due_at, item.rev, item.moved, item.not_before = at, rev, True, None
+    item.due_at, item.rev, item.moved = at, rev, True
+    item.leave_at = at - timedelta(seconds=item.hand_over)
     item.reason, item.updated_at = f"moved by {by}", now
     session.add(item)
     session.flush()

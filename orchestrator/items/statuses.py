@@ -34,7 +34,8 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
     _S.SENDING: frozenset(
         {_S.PUBLISHED, _S.SCHEDULED, _S.OFFERED, _S.QUEUED, _S.HELD, _S.FAILED, _S.UNCERTAIN}
     ),
-    _S.SCHEDULED: frozenset({_S.PUBLISHED, _S.UNCERTAIN, _S.FAILED, _S.CANCELLED}),
+    # Held: the platform gave it back because of a stop.
+    _S.SCHEDULED: frozenset({_S.PUBLISHED, _S.UNCERTAIN, _S.FAILED, _S.CANCELLED, _S.HELD}),
     _S.PUBLISHED: frozenset(),
     _S.OFFERED: frozenset({_S.PUBLISHED, _S.EXPIRED, _S.CANCELLED}),
     _S.HELD: frozenset({_S.QUEUED, _S.PLANNED, _S.CANCELLED, _S.EXPIRED}),
@@ -53,7 +54,8 @@ class Changes:
     remote_id: str | None = None
     remote_url: str | None = None
     published_at: datetime | None = None
-    not_before: datetime | None = None
+    leave_at: datetime | None = None
+    stop_id: int | None = None
 
 
 def shift(

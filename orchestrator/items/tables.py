@@ -30,7 +30,10 @@ class Item(SQLModel, table=True):
     """One message by one account, or to one person, at one time."""
 
     __tablename__ = "item"
-    __table_args__ = (Index("ix_item_status_due_at", "status", "due_at"),)
+    __table_args__ = (
+        Index("ix_item_status_due_at", "status", "due_at"),
+        Index("ix_item_leaving", "account", "status", "leave_at"),
+    )
 
     id: str = Field(primary_key=True)
     campaign_id: str = Field(default="", index=True)  # "" for a post without a playbook
@@ -50,7 +53,11 @@ class Item(SQLModel, table=True):
     remote_url: str = ""
     published_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reason: str = ""
-    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # When the outbox takes it up: at its time, later after a try that failed or a stop, earlier where the
+    # platform is to hold it.
+    leave_at: datetime = Field(sa_type=UtcDateTime)
+    hand_over: int = 0  # seconds before its time from which the platform may hold it; 0: never
+    stop_id: int = 0  # of the stop that holds it
     updated_at: datetime = Field(sa_type=UtcDateTime)
     moved: bool = False  # a colleague chose its time: the plan leaves it there
     withdrawn: bool = False  # cancelled because the plan no longer had it

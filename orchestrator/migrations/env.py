@@ -6,12 +6,12 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlmodel import SQLModel
 
-from orchestrator import accounts, audience, items, links, outbox, team
+from orchestrator import accounts, audience, dispatch, items, links, notices, outbox, team
 from orchestrator.db import UtcDateTime
 from orchestrator.tracking import clicks, costs, orders, readings
 
 # Imported so that their tables are known.
-TABLES = (accounts, audience, items, links, outbox, team, clicks, costs, orders, readings)
+TABLES = (accounts, audience, dispatch, items, links, notices, outbox, team, clicks, costs, orders, readings)
 
 
 def _spell(kind: str, thing: Any, _context: AutogenContext) -> str | Literal[False]:

@@ -3,13 +3,14 @@
 from orchestrator.outbox.decide import Decision
 from orchestrator.outbox.ends import trace
 from orchestrator.outbox.means import Ports
-from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+from orchestrator.outbox.tables import AttemptRow, Bucket, Lease, Settled, State, Stop
 from orchestrator.outbox.waiting import Waiting, Waits
 from orchestrator.outbox.worker import PATIENCE, Outbox, Outcome
 
 __all__ = [
     "PATIENCE",
     "AttemptRow",
+    "Bucket",
     "Decision",
     "Lease",
     "Outbox",
@@ -17,6 +18,7 @@ __all__ = [
     "Ports",
     "Settled",
     "State",
+    "Stop",
     "Waiting",
     "Waits",
     "trace",

@@ -50,6 +50,10 @@ class LiveAttempt:
         """What this and earlier tries kept."""
         return dict(self._kept)
 
+    def remaining(self) -> float:
+        """Return the seconds until the deadline, by the clock that the deadline was set by."""
+        return (self._deadline - self._means.now()).total_seconds()
+
     def keep(self, name: str, value: str) -> str:
         """Store what makes a further try safe; it is durable when this returns.
 

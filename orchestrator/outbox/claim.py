@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
@@ -124,12 +124,11 @@ def claimable() -> ColumnElement[bool]:
 
 
 def _due(session: Session, now: datetime, limit: int) -> list[Item]:
-    ready = or_(col(Item.not_before).is_(None), col(Item.not_before) <= now)
     return list(
         session.exec(
             select(Item)
-            .where(claimable(), col(Item.due_at) <= now, ready)
-            .order_by(col(Item.due_at), col(Item.id))
+            .where(claimable(), col(Item.leave_at) <= now)
+            .order_by(col(Item.leave_at), col(Item.id))
             .limit(limit)
             .with_for_update(skip_locked=True, of=Item)
         )

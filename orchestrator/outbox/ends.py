@@ -84,8 +84,8 @@ def finish(means: Means, session: Session, claim: Claim, end: End) -> Status:
     session.flush()
     if not items.shift(session, claim.item_id, Status.SENDING, status, changes, now):
         raise RuntimeError(f"item {claim.item_id} was moved while its lease was held")
-    if changes.not_before is not None:
-        means.ports.wake(session, [claim.item_id], changes.not_before)
+    if changes.leave_at is not None:
+        means.ports.wake(session, [claim.item_id], changes.leave_at)
     return status
 
 
@@ -128,7 +128,7 @@ def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple
     if (tries > means.rules.retries and row.error_type not in _FREE) or row.number >= MANY:
         return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
     at = means.now() + pause(row.item_id, max(tries, 1), row.retry_after)
-    return Status.QUEUED, Changes(reason=reason, not_before=at)
+    return Status.QUEUED, Changes(reason=reason, leave_at=at)
 
 
 def _spent(session: Session, row: AttemptRow) -> int:

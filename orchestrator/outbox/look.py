@@ -230,8 +230,8 @@ def _not_there(means: Means, session: Session, row: AttemptRow, now: datetime) -
     if to is Status.QUEUED:
         changes = replace(changes, reason="")
     items.shift(session, row.item_id, Status.UNCERTAIN, to, changes, now)
-    if changes.not_before is not None:
-        means.ports.wake(session, [row.item_id], changes.not_before)
+    if changes.leave_at is not None:
+        means.ports.wake(session, [row.item_id], changes.leave_at)
 
 
 def _send_again(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:

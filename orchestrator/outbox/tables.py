@@ -72,6 +72,8 @@ class AttemptRow(SQLModel, table=True):
     settled: str = Settled.OPEN
     settled_by: str = ""
     settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    scheduled_for: datetime | None = Field(default=None, sa_type=UtcDateTime)  # the platform is to hold it
+    price: int = 0  # millionths of a US dollar that the platform takes for it
 
 
 class Lease(SQLModel, table=True):
@@ -83,3 +85,30 @@ class Lease(SQLModel, table=True):
     token: str
     worker: str
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Stop(SQLModel, table=True):
+    """An order that nothing of its scope leaves, from `at` until `resumed_at`."""
+
+    __tablename__ = "stop"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str  # all, tier, campaign, platform or account
+    which: str = ""  # the slug, id or name of what is stopped; "" for all
+    why: str
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    resumed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resumed_by: str = ""
+
+
+class Bucket(SQLModel, table=True):
+    """What an account may still send: tokens that fill up again, shared by all workers.
+
+    `blocked_until` is when a platform that refused (429) may be asked again.
+    """
+
+    __tablename__ = "bucket"
+    account: str = Field(primary_key=True)
+    tokens: float
+    at: datetime = Field(sa_type=UtcDateTime)  # when there were so many
+    blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

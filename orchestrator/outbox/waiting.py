@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
 from orchestrator import items
@@ -94,22 +94,19 @@ def _reason(item: Item, account: Account | None, last: AttemptRow | None) -> str
 
 def next_due(session: Session) -> datetime | None:
     """Return when the next item can be claimed; None when nothing is queued on a connected account."""
-    fresh = session.exec(
-        select(Item.due_at)
-        .where(claimable(), col(Item.not_before).is_(None))
-        .order_by(col(Item.due_at))
-        .limit(1)
-    ).first()
-    return _first(fresh, _next_again(session))
+    return _first_leaving(session)
+
+
+def _first_leaving(session: Session, *where: ColumnElement[bool]) -> datetime | None:
+    """Return when the first claimable item leaves, asked account by account: each is one step in an index."""
+    healthy = session.exec(select(Account.name).where(Account.status == CONNECTED)).all()
+    mine = select(func.min(Item.leave_at)).where(col(Item.status) == Status.QUEUED, *where)
+    return _first(*(session.exec(mine.where(Item.account == name)).one() for name in healthy))
 
 
 def _next_again(session: Session) -> datetime | None:
     """Return when the next item that is sent again, or was put off, can be claimed."""
-    due_at, not_before = col(Item.due_at), col(Item.not_before)
-    ready = case((due_at > not_before, due_at), else_=not_before)
-    query = select(func.min(ready)).where(claimable(), not_before.is_not(None))
-    first: datetime | None = session.exec(query).one()
-    return first
+    return _first_leaving(session, col(Item.leave_at) > col(Item.due_at))
 
 
 def next_look(session: Session) -> datetime | None:

@@ -1,0 +1,97 @@
+"""What stops, rates, clocks and notices keep; one moment at which an item leaves."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from orchestrator.db import UtcDateTime
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Move the schema forward."""
+    op.create_table(
+        "bucket",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("tokens", sa.Float(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("blocked_until", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("account"),
+    )
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("says", sa.String(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("notice_id", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("incident", schema=None) as batch_op:
+        batch_op.create_index(
+            "incident_open",
+            ["kind", "subject"],
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_incident_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("made_at", UtcDateTime(), nullable=False),
+        sa.Column("sent_at", UtcDateTime(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+    )
+    op.create_table(
+        "stop",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("which", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("resumed_at", UtcDateTime(), nullable=True),
+        sa.Column("resumed_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "turn",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("beat_at", UtcDateTime(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("scheduled_for", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("price", sa.Integer(), nullable=False, server_default="0"))
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.alter_column("price", server_default=None)
+
+    with op.batch_alter_table("item", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("leave_at", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("hand_over", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("stop_id", sa.Integer(), nullable=False, server_default="0"))
+    later = "CASE WHEN not_before > due_at THEN not_before ELSE due_at END"  # also where it is empty
+    op.execute(f"UPDATE item SET leave_at = {later}")  # noqa: S608  (no input in it)
+    with op.batch_alter_table("item", schema=None) as batch_op:
+        batch_op.alter_column("leave_at", existing_type=UtcDateTime(), nullable=False)
+        batch_op.alter_column("hand_over", server_default=None)
+        batch_op.alter_column("stop_id", server_default=None)
+        batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at"], unique=False)
+        batch_op.drop_column("not_before")
