@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("tokens", sa.Float(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("blocked_until", UtcDateTime(), nullable=True),
+        sa.Column("pause", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
@@ -28,7 +29,7 @@ def upgrade() -> None:
         sa.Column("says", sa.String(), nullable=False),
         sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
-        sa.Column("notice_id", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("incident", schema=None) as batch_op:
@@ -39,11 +40,20 @@ def upgrade() -> None:
             sqlite_where=sa.text("ended_at IS NULL"),
             postgresql_where=sa.text("ended_at IS NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_incident_notice_id"), ["notice_id"], unique=False)
+        batch_op.create_index(
+            "incident_untold",
+            ["owner"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL AND digest = ''"),
+            postgresql_where=sa.text("ended_at IS NULL AND digest = ''"),
+        )
+        batch_op.create_index(batch_op.f("ix_incident_digest"), ["digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_incident_ended_at"), ["ended_at"], unique=False)
 
     op.create_table(
         "notice",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("way", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
@@ -55,6 +65,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_digest"), ["digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notice_next_at"), ["next_at"], unique=False)
     op.create_table(
         "stop",
         sa.Column("id", sa.Integer(), nullable=False),
