@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -52,6 +52,17 @@ SETTINGS = (
     Setting(
         "ORCHESTRATOR_TOKEN", "none", "Token of the colleague a command acts for, where `--as` names none"
     ),
+    Setting(
+        "ORCHESTRATOR_NOTICES_MAIL",
+        "none",
+        "Mail server for notices, as smtp(s)://USER:PASSWORD@HOST:PORT; needs `notices.from` in brand.yaml",
+    ),
+    Setting("ORCHESTRATOR_NOTICES_WEBHOOK", "none", "Address that notices are posted to as signed JSON"),
+    Setting(
+        "ORCHESTRATOR_NOTICES_SECRET",
+        "none",
+        "What the webhook is signed with: at least 16 characters, or whsec_ and base64",
+    ),
 )
 
 
@@ -81,6 +92,7 @@ def _positive(value: timedelta) -> timedelta:
 
 Technical = Annotated[Duration, BeforeValidator(_seconds), AfterValidator(_positive)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=12)]
+Dollars = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
 
 
 class Costs(Document):
@@ -162,6 +174,11 @@ class OutboxRules(Document):
     )
     threads: int = Field(default=8, ge=1, le=128, description="Items that one process sends at once")
     batch: int = Field(default=16, ge=1, le=1000, description="Items that a worker claims at a time")
+    budgets: dict[str, Dollars] = Field(
+        default={},
+        description="US dollars a month that an account may spend on posts, where its platform takes money "
+        "for them; without a budget none leaves there",
+    )
 
     @model_validator(mode="after")
     def _lease_outlives_request(self) -> "OutboxRules":
@@ -169,6 +186,29 @@ class OutboxRules(Document):
         if self.lease <= self.request:
             raise ValueError("lease must be longer than request")
         return self
+
+
+class NoticeRules(Document):
+    """How colleagues are told of what waits for them; the ways are settings of the environment."""
+
+    from_: str = Field(
+        default="",
+        alias="from",
+        pattern=r"^([^@\s<>,;\"]+@[^@\s<>,;\"]+)?$",
+        description="Address that notices by e-mail come from",
+    )
+    digest: Technical = Field(
+        default=timedelta(minutes=15),
+        description="After a notice, further news for the same owner is gathered so long into one",
+    )
+    overdue: Technical = Field(
+        default=timedelta(minutes=15),
+        description="An item that is due and has not left for so long is overdue",
+    )
+    flapping: Technical = Field(
+        default=timedelta(minutes=15),
+        description="What is over and comes back sooner than this is the same incident, not told again",
+    )
 
 
 class BrandFile(Document):
@@ -187,6 +227,7 @@ class BrandFile(Document):
     tiers: TierWindows = Field(default=TierWindows(), description="How long a fact counts for a tier")
     links: LinkRules = Field(default=LinkRules(), description="Rules of tracked links")
     outbox: OutboxRules = Field(default=OutboxRules(), description="How posts leave")
+    notices: NoticeRules = Field(default=NoticeRules(), description="How colleagues are told")
 
 
 @dataclass(frozen=True)
@@ -207,6 +248,15 @@ class Work:
 
 
 @dataclass(frozen=True)
+class NoticeWays:
+    """Where notices go, as written in the environment; "" where a way is not set."""
+
+    mail: str = field(default="", repr=False)  # holds a password
+    webhook: str = field(default="", repr=False)  # some services let in whoever knows their address
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where this machine keeps things; see the settings of the contract."""
 
@@ -215,6 +265,7 @@ class Environment:
     engine: str
     public_url: str
     secret: bytes
+    notices: NoticeWays
 
 
 class Brand:
@@ -231,6 +282,7 @@ class Brand:
         self.database_url, self.facts = environment.database_url, environment.facts
         self.engine, self.public_url = environment.engine, environment.public_url
         self.secret = environment.secret
+        self.notices, self.notice_ways = file.notices, environment.notices
 
     def _minor(self, amount: Decimal | None) -> int | None:
         return None if amount is None else money.parse(str(amount), self.currency)
@@ -285,6 +337,11 @@ def _environment(folder: Path, environ: Mapping[str, str]) -> Environment:
         engine=engine,
         public_url=public_url,
         secret=_secret(state / "secret.key", environ.get("ORCHESTRATOR_SECRET_KEY", "")),
+        notices=NoticeWays(
+            mail=environ.get("ORCHESTRATOR_NOTICES_MAIL", ""),
+            webhook=environ.get("ORCHESTRATOR_NOTICES_WEBHOOK", ""),
+            secret=environ.get("ORCHESTRATOR_NOTICES_SECRET", ""),
+        ),
     )
 
 
