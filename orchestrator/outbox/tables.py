@@ -112,3 +112,4 @@ class Bucket(SQLModel, table=True):
     tokens: float
     at: datetime = Field(sa_type=UtcDateTime)  # when there were so many
     blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    pause: float = 0.0  # seconds: the last pause that we made up, where the platform named none
