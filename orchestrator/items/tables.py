@@ -26,6 +26,17 @@ class Campaign(SQLModel, table=True):
     status: str = "running"  # running or cancelled
 
 
+class CampaignFile(SQLModel, table=True):
+    """A file that a campaign was applied from, kept so that it goes on from just that; bytes by digest."""
+
+    __tablename__ = "campaign_file"
+
+    campaign_id: str = Field(primary_key=True)
+    path: str = Field(primary_key=True)  # below the brand's folder
+    sha256: str  # of a media_file
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Item(SQLModel, table=True):
     """One message by one account, or to one person, at one time."""
 
@@ -38,6 +49,7 @@ class Item(SQLModel, table=True):
     id: str = Field(primary_key=True)
     campaign_id: str = Field(default="", index=True)  # "" for a post without a playbook
     play: str = ""
+    slot: str = ""  # the local day of one occurrence of a play that recurs, as 2026-12-01
     account: str = Field(index=True)
     channel: str
     person_id: str = Field(default="", index=True)  # "" where it is said to everybody

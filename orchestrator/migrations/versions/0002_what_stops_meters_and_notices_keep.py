@@ -21,6 +21,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
+        "campaign_file",
+        sa.Column("campaign_id", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", "path"),
+    )
+    op.create_table(
         "incident",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -100,11 +108,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("leave_at", UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("hand_over", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("stop_id", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("slot", sa.String(), nullable=False, server_default=""))
     later = "CASE WHEN not_before > due_at THEN not_before ELSE due_at END"  # also where it is empty
     op.execute(f"UPDATE item SET leave_at = {later}")  # noqa: S608  (no input in it)
     with op.batch_alter_table("item", schema=None) as batch_op:
         batch_op.alter_column("leave_at", existing_type=UtcDateTime(), nullable=False)
         batch_op.alter_column("hand_over", server_default=None)
         batch_op.alter_column("stop_id", server_default=None)
+        batch_op.alter_column("slot", server_default=None)
         batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at"], unique=False)
         batch_op.drop_column("not_before")
