@@ -153,6 +153,10 @@ class Window:
     minutes: int
     days: int
 
+    def takes(self, at: datetime, now: datetime) -> bool:
+        """Tell whether a post may be handed over at `now` for `at`."""
+        return timedelta(minutes=self.minutes) < at - now <= timedelta(days=self.days)
+
 
 @dataclass(frozen=True)
 class Price:

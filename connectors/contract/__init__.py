@@ -6,10 +6,21 @@ machine answers each call as told, and nothing else is reached. Needs the extra 
 
 import pytest
 
-pytest.register_assert_rewrite("connectors.contract.kit")
+pytest.register_assert_rewrite("connectors.contract.kit", "connectors.contract.holding")
 
 from connectors.contract.attempt import ContractAttempt  # noqa: E402  (the rewriting comes first)
+from connectors.contract.holding import HoldingContract  # noqa: E402
 from connectors.contract.kit import REASON, ConnectorContract  # noqa: E402
 from connectors.contract.platform import Answer, Asked, Fault, Platform, Route  # noqa: E402
 
-__all__ = ["REASON", "Answer", "Asked", "ConnectorContract", "ContractAttempt", "Fault", "Platform", "Route"]
+__all__ = [
+    "REASON",
+    "Answer",
+    "Asked",
+    "ConnectorContract",
+    "ContractAttempt",
+    "Fault",
+    "HoldingContract",
+    "Platform",
+    "Route",
+]

@@ -24,6 +24,7 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.contract.attempt import ContractAttempt
+from connectors.contract.holding import HoldingContract
 from connectors.contract.platform import Answer, Fault, Platform, Route
 from connectors.http import Http
 
@@ -122,6 +123,7 @@ class ConnectorContract(ABC):
         assert _own(self.connector, "delete") == facts.deletes
         for optional in ("schedule", "scheduled", "unschedule"):
             assert _own(self.connector, optional) == (facts.schedules is not None), optional
+        assert isinstance(self, HoldingContract) == (facts.schedules is not None)  # so it is tested as well
 
     def test_what_it_does_not_declare_is_refused_before_anybody_is_called(
         self, make: Callable[..., Connector], platform: Platform

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
+from requests import Response
 
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     ConnectorError,
     Media,
     Post,
@@ -24,6 +24,7 @@ from connectors.base import (
     TemporaryError,
     UnauthorizedError,
     UncertainError,
+    Window,
     problems,
 )
 from connectors.http import Address, Http, MissingError
@@ -31,13 +32,12 @@ from connectors.mastodon.entities import (
     NEVER,
     Account,
     Announced,
-    Directory,
-    Instance,
     Kept,
-    NodeInfo,
     Status,
     Upload,
 )
+from connectors.mastodon.holding import Holding
+from connectors.mastodon.introducing import introduce
 from connectors.mastodon.matching import same
 from connectors.media import fit
 
@@ -48,11 +48,11 @@ _PAGES = 25
 # whatever is asked. It is surely everything only where it is shorter than any server's page.
 _SMALL_PAGE = 20
 _SKEW = timedelta(minutes=5)  # how far a server's clock may be off
-_DAY, _SOON = timedelta(days=1), timedelta(minutes=5)  # when a server is asked again that answered, or not
+_SOON = timedelta(minutes=5)  # when a server is asked again that did not answer
 _MEDIA_LIVES = timedelta(hours=12)  # Mastodon removes pictures that no post uses after a day
 
 
-class Mastodon(Connector):
+class Mastodon(Holding):
     """One account on one server; what the server promises is asked, not assumed."""
 
     name = "mastodon"
@@ -68,6 +68,7 @@ class Mastodon(Connector):
         rate=Rate(300, minutes=5),
         repeat=Repeat.LISTING,  # KEY once the server has shown that it is Mastodon itself
         lag=timedelta(seconds=5),
+        schedules=Window(minutes=5, days=366),  # only there; the longest is our choice, it states none
         deletes=True,
         threads=True,
         source="https://docs.joinmastodon.org/user/posting/",
@@ -105,7 +106,7 @@ class Mastodon(Connector):
         known = self._announced()
         if datetime.now(UTC) >= known.until:
             try:
-                known = self._introduction()
+                known = introduce(self.http)
             except ConnectorError:  # it is down: what it said last stands, and it is asked again soon
                 known = known.model_copy(update={"until": datetime.now(UTC) + _SOON})
             self.memory["announced"] = known.model_dump_json()
@@ -113,41 +114,30 @@ class Mastodon(Connector):
 
     def problems(self, post: Post) -> list[str]:
         """Say what this account would refuse, by what the server last announced; nobody is called."""
-        return problems(post, self._known())
+        return problems(post, self.known())
 
-    def _known(self) -> Capabilities:
+    def known(self) -> Capabilities:
+        """Return what the server last announced, without calling it."""
         return self._announced().over(self.capabilities)
 
     def _announced(self) -> Announced:
         told = self.memory.get("announced")
         return Announced.model_validate_json(told) if told else Announced()
 
-    def _introduction(self) -> Announced:
-        try:
-            instance = self.http.ask("GET", "/api/v2/instance", Instance)
-        except MissingError:  # before Mastodon 4.0, and servers like snac2
-            instance = self.http.ask("GET", "/api/v1/instance", Instance)
-        keeps = instance.claims_mastodon and self._software() == "mastodon"
-        return Announced(until=datetime.now(UTC) + _DAY, instance=instance, keeps_keys=keeps)
-
-    def _software(self) -> str:
-        try:
-            links = self.http.ask("GET", "/.well-known/nodeinfo", Directory).links
-            path = urlsplit(links[-1].href).path if links else ""
-            return self.http.ask("GET", path, NodeInfo).software.name.lower() if path else ""
-        except RejectedError:
-            return ""
-
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload the pictures, then post, with the attempt's key for servers that know it."""
-        limits = self._known()
+        return _published(self.http.accepted(self.send(post, attempt), Status))
+
+    def send(self, post: Post, attempt: Attempt, **more: str) -> Response:
+        """Make the one request of a post, with whatever else belongs to it."""
+        limits = self.known()
         post = replace(post, media=tuple(fit(each, limits) for each in post.media))
         self.check(post)
         if "before" not in attempt.kept:
             attempt.keep("before", self._newest())
-        body: dict[str, Any] = {"status": post.text, "visibility": "public"}
+        body: dict[str, Any] = {"status": post.text, "visibility": "public", **more}
         if post.media:
             body["media_ids"] = [self._upload(each, n, attempt) for n, each in enumerate(post.media)]
         if post.language:
@@ -155,8 +145,7 @@ class Mastodon(Connector):
         if post.reply_to:
             body["in_reply_to_id"] = post.reply_to
         headers = {"Idempotency-Key": attempt.key}
-        response = self.http.commit(attempt, "POST", "/api/v1/statuses", json=body, headers=headers)
-        return _published(self.http.accepted(response, Status))
+        return self.http.commit(attempt, "POST", "/api/v1/statuses", json=body, headers=headers)
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look through our own statuses since the attempt; the earliest that is this post is it."""

@@ -56,6 +56,18 @@ class Status(_Model):
     quotes_count: int | None = None
 
 
+class _Params(_Model):
+    text: str = ""
+
+
+class Held(_Model):
+    """A post that the server holds until its time."""
+
+    id: str
+    scheduled_at: AwareDatetime
+    params: _Params = _Params()
+
+
 class _Statuses(_Model):
     max_characters: PositiveInt | None = None
     max_media_attachments: int | None = None
@@ -118,6 +130,9 @@ class Announced(_Model):
 
     def over(self, declared: Capabilities) -> Capabilities:
         """Put what was announced over what is declared."""
+        if not self.keeps_keys:
+            # snac2 takes `scheduled_at` and posts at once, so only Mastodon itself is trusted with a time.
+            declared = replace(declared, schedules=None)
         if self.instance is None:
             return declared
         statuses = self.instance.configuration.statuses

@@ -1,10 +1,11 @@
 """Mastodon's connector: the contract, who the server is, what is found again, and a real server."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -19,7 +20,16 @@ from connectors.base import (
     UncertainError,
     length,
 )
-from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Fault, Platform, Route
+from connectors.contract import (
+    Answer,
+    Asked,
+    ConnectorContract,
+    ContractAttempt,
+    Fault,
+    HoldingContract,
+    Platform,
+    Route,
+)
 from connectors.mastodon import Mastodon
 from tests.connectors.conftest import picture
 
@@ -28,7 +38,9 @@ MINE = "GET /api/v1/accounts/7/statuses"
 POST = "POST /api/v1/statuses"
 UPLOAD = "POST /api/v2/media"
 INSTANCE = "GET /api/v2/instance"
+HELD = "GET /api/v1/scheduled_statuses"
 NOW = datetime.now(UTC)
+UNKNOWN = replace(Mastodon.capabilities, schedules=None)  # only Mastodon itself is trusted with a time
 
 
 def status(id: str = "101", content: str = "", **more: Any) -> dict[str, Any]:
@@ -45,7 +57,19 @@ def shown(post: Post) -> str:
     return "<p>" + post.text.replace(post.link, link).replace("#castle", tag) + "</p>"
 
 
-class TestMastodonKeepsTheContract(ConnectorContract):
+MASTODON_ITSELF: Mapping[str, Route] = {
+    INSTANCE: Answer({"version": "4.6.4"}),
+    "GET /.well-known/nodeinfo": Answer({"links": [{"href": "https://social.example/nodeinfo/2.0"}]}),
+    "GET /nodeinfo/2.0": Answer({"software": {"name": "mastodon"}}),
+}
+
+
+def held(id: str = "55", text: str = "", at: datetime = NOW) -> dict[str, Any]:
+    """Make a post that is held as Mastodon shows it."""
+    return {"id": id, "scheduled_at": at.isoformat(), "params": {"text": text}, "media_attachments": []}
+
+
+class TestMastodonKeepsTheContract(ConnectorContract, HoldingContract):
     connector = Mastodon
     commit = POST
     routes: ClassVar[Mapping[str, Route]] = {
@@ -61,6 +85,14 @@ class TestMastodonKeepsTheContract(ConnectorContract):
         )
     }
     unreported = "quotes_count"
+    hold, listing = POST, HELD
+    held = Answer(held())
+    held_id = "55"
+    take_back = "DELETE /api/v1/scheduled_statuses/55"
+    introduction = MASTODON_ITSELF
+
+    def holding(self, post: Post, at: datetime) -> Answer:
+        return Answer([held(text=post.text, at=at)])
 
     def settings(self, url: str) -> Mastodon.Settings:
         return Mastodon.Settings.model_validate({"server": url, "token": "a-token-nobody-should-see"})
@@ -165,9 +197,9 @@ def test_declared_limits_hold_while_a_server_is_down_and_it_is_not_asked_at_ever
     platform: Platform, mastodon: Mastodon
 ) -> None:
     platform.routes[INSTANCE] = Answer(status=500)
-    assert mastodon.limits() == Mastodon.capabilities
+    assert mastodon.limits() == UNKNOWN
     asked = len(platform.asked)
-    assert mastodon.limits() == Mastodon.capabilities
+    assert mastodon.limits() == UNKNOWN
     assert len(platform.asked) == asked
 
 
@@ -576,3 +608,57 @@ def test_an_answer_stands_below_what_it_answers(snac_server: Any, on_snac: Masto
     first = on_snac.publish(Post("first of two"), ContractAttempt())
     second = on_snac.publish(Post("second of two", reply_to=first.id), ContractAttempt())
     assert told(snac_server, second.id)["in_reply_to_id"] == first.id
+
+
+# ---- posts that the server holds ------------------------------------------------------------
+
+
+def test_a_server_that_is_not_mastodon_itself_is_never_handed_a_time(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    # snac2 takes `scheduled_at` and posts at once.
+    introduce(platform, "4.0.0 (not true; really snac/2.75)", "snac")
+    assert mastodon.limits().schedules is None
+    platform.asked.clear()
+    with pytest.raises(RejectedError, match="not known to hold"):
+        mastodon.schedule(Post("x"), ContractAttempt(), NOW + timedelta(hours=1))
+    assert platform.asked == []
+
+
+def test_the_time_the_key_and_the_pictures_go_with_a_post_that_is_handed_over(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes |= {**MASTODON_ITSELF, POST: Answer(held())}
+    mastodon.limits()
+    at, attempt = (NOW + timedelta(hours=1)).replace(microsecond=0), ContractAttempt()
+    mastodon.schedule(Post("x", media=(picture(),), reply_to="9"), attempt, at)
+    (asked,) = platform.calls(POST)
+    body = json.loads(asked.body)
+    assert datetime.fromisoformat(body["scheduled_at"]) == at
+    assert (body["media_ids"], body["in_reply_to_id"]) == (["m1"], "9")
+    assert asked.headers["Idempotency-Key"] == attempt.key
+
+
+def pages_of(ids: Sequence[int]) -> Callable[[Asked], Answer]:
+    """Answer in pages, newest first, as Mastodon does."""
+
+    def route(asked: Asked) -> Answer:
+        told = dict(parse_qsl(asked.query))
+        older = [id for id in ids if "max_id" not in told or id < int(told["max_id"])]
+        return Answer([held(str(id)) for id in sorted(older, reverse=True)[: int(told["limit"])]])
+
+    return route
+
+
+@pytest.mark.parametrize("count", [0, 39, 40, 41, 300])
+def test_all_pages_of_what_is_held_are_read(platform: Platform, mastodon: Mastodon, count: int) -> None:
+    platform.routes[HELD] = pages_of(range(90, 90 + count))
+    assert {each.id for each in mastodon.scheduled()} == {str(90 + n) for n in range(count)}
+
+
+def test_a_list_of_what_is_held_that_never_ends_is_not_taken_for_all_of_it(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[HELD] = pages_of(range(1, 1_100))
+    with pytest.raises(UncertainError):
+        mastodon.scheduled()
