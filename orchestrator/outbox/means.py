@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -13,6 +13,7 @@ from orchestrator.accounts import Accounts
 from orchestrator.brand import OutboxRules
 from orchestrator.db import utcnow
 from orchestrator.items import Item
+from orchestrator.outbox.spend import Budgets
 
 MayContact = Callable[[Session, Item], str]
 Bounced = Callable[[Session, Item, BouncedError], None]
@@ -32,7 +33,8 @@ class Ports:
     """What other rooms lend the outbox; `may_contact` answers "" or why a person is not written to.
 
     `clock` tells the time and `pause` lets seconds go by, so that tests need not wait; `steady` tells the
-    seconds of a clock that nobody sets, by default the machine's where `clock` is.
+    seconds of a clock that nobody sets, by default the machine's where `clock` is. `budgets` is what accounts
+    may spend on posts.
     """
 
     may_contact: MayContact
@@ -41,6 +43,7 @@ class Ports:
     clock: Callable[[], datetime] = utcnow
     pause: Callable[[float], None] = time.sleep
     steady: Callable[[], float] | None = None
+    budgets: Budgets = field(default_factory=Budgets)
 
 
 @dataclass(frozen=True)
