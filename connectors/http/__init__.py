@@ -18,12 +18,14 @@ from connectors.base import (
     Attempt,
     ConnectorError,
     LimitedError,
+    Quota,
     RejectedError,
     TemporaryError,
     UnauthorizedError,
     UncertainError,
 )
 from connectors.http.line import Line
+from connectors.http.quota import quota
 from connectors.http.words import Address, retry_after
 
 __all__ = ["LIMITED", "Address", "Http", "MissingError", "retry_after"]
@@ -71,6 +73,8 @@ class Http:
         self.session.headers.update(headers or {})
         self.session.auth = _as_it_is
         self.secrets: set[str] = set()
+        # What the last commit was told: other calls are often counted apart, so they say nothing about posts.
+        self.quota: Quota | None = None
 
     # ---- what may repeat itself ---------------------------------------------------------------
 
@@ -156,6 +160,7 @@ class Http:
             raise self._lost(line, error) from error
         finally:
             line.hang_up()
+        self.quota = quota(response.headers)
         if line.cut:
             raise UncertainError(f"{self.host} had not finished its answer when the time was over.")
         failure = self._commit_failure(response, refused)

@@ -32,14 +32,21 @@ def retry_after(response: requests.Response, now: datetime | None = None) -> flo
     Reads Retry-After (seconds or a date), then the reset headers (seconds, seconds since 1970, or ISO 8601).
     """
     now = now or datetime.now(UTC)
-    for header in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
-        seconds = _seconds(response.headers.get(header, ""), now)
-        if seconds is not None:
-            return max(0.0, seconds)
+    for header in (
+        "Retry-After",
+        "X-RateLimit-Reset-After",
+        "RateLimit-Reset",
+        "X-RateLimit-Reset",
+        "X-Rate-Limit-Reset",
+    ):
+        wait = seconds(response.headers.get(header, ""), now)
+        if wait is not None:
+            return max(0.0, wait)
     return None
 
 
-def _seconds(text: str, now: datetime) -> float | None:
+def seconds(text: str, now: datetime) -> float | None:
+    """Read a time to wait: seconds, seconds since 1970, ISO 8601 or an HTTP date; None where it is none."""
     if regex.fullmatch(r"\d{1,12}(\.\d+)?", text):
         number = float(text)
         return number - now.timestamp() if number > 1e9 else number
