@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from orchestrator import documents, money
 from orchestrator.documents import Document, Duration
 from orchestrator.errors import CheckError, OutsideError, Problem
+from orchestrator.quiet import Quiet, ZoneName
 
 FILE = "brand.yaml"
 _SHORTEST = 32  # bytes of a secret
@@ -74,14 +75,6 @@ def _seconds(text: object) -> object:
         if word[:-1].replace(".", "", 1).isdigit() and word[-1] == "s"
         else text
     )
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone: write one like Europe/Copenhagen") from error
-    return name
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -174,6 +167,12 @@ class OutboxRules(Document):
     )
     threads: int = Field(default=8, ge=1, le=128, description="Items that one process sends at once")
     batch: int = Field(default=16, ge=1, le=1000, description="Items that a worker claims at a time")
+    pace: int = Field(
+        default=30,
+        ge=1,
+        le=6000,
+        description="Posts a minute that leave on each account once a stop is over, until the rest is gone",
+    )
     budgets: dict[str, Dollars] = Field(
         default={},
         description="US dollars a month that an account may spend on posts, where its platform takes money "
@@ -215,7 +214,7 @@ class BrandFile(Document):
     """brand.yaml as it is written."""
 
     name: str = Field(min_length=1, description="What the brand is called")
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+    time_zone: ZoneName = Field(
         alias="time-zone",
         description="Where its days begin and times without an offset belong, such as Europe/Berlin",
     )
@@ -227,6 +226,7 @@ class BrandFile(Document):
     tiers: TierWindows = Field(default=TierWindows(), description="How long a fact counts for a tier")
     links: LinkRules = Field(default=LinkRules(), description="Rules of tracked links")
     outbox: OutboxRules = Field(default=OutboxRules(), description="How posts leave")
+    quiet: Quiet | None = Field(default=None, description="Hours in which nobody is written to")
     notices: NoticeRules = Field(default=NoticeRules(), description="How colleagues are told")
 
 
@@ -276,6 +276,7 @@ class Brand:
         self.name, self.language, self.country = file.name, file.language, file.country
         self.time_zone, self.currency = file.time_zone, file.currency
         self.tiers, self.links, self.outbox = file.tiers, file.links, file.outbox
+        self.quiet = file.quiet
         self.costs = Work(self._minor(file.costs.hour) or 0)
         click, thousand = self._minor(file.ads.click), self._minor(file.ads.thousand)
         self.ads = Prices(click, thousand, file.ads.stated_by, file.ads.stated_on)
