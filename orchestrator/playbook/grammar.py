@@ -1,6 +1,7 @@
 """A playbook as people write it, top to bottom: why, who, under which rules, what."""
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
@@ -19,6 +20,8 @@ from orchestrator.playbook.moments import (
     read_span,
     read_start,
 )
+from orchestrator.playbook.recurrence import EVERY, Every, read_day, read_every
+from orchestrator.quiet import Override, ZoneName
 
 Goal = Literal["sales", "efficiency", "affinity", "protection"]
 Ask = Literal["visit", "share", "try", "tell-us", "design-with-us", "join", "reply"]
@@ -64,6 +67,10 @@ class Rules(Document):
         default=0.0, description="Share of the people written to personally who are left alone, to compare"
     )
     caps: Caps = Field(default=Caps(), description="How often one person may be written to")
+    horizon: Span = Field(
+        default=timedelta(weeks=4),
+        description="So far ahead plays that recur are planned; the next time is, however far",
+    )
 
 
 class Play(Document):
@@ -81,6 +88,29 @@ class Play(Document):
         BeforeValidator(read_moment),
         _text(MOMENT, "start", "start + 2h", "day 2 09:00", "2026-12-01 09:00"),
     ] = Field(default=Moment(), description="When, in the brand's time zone")
+    every: Annotated[
+        Every | None,
+        BeforeValidator(read_every),
+        _text(EVERY, "monday 09:00", "weekday 09:00", "2 weeks on friday 18:00",
+              "month on the last friday 10:00"),
+    ] = Field(default=None, description="When, again and again, instead of `at`")  # fmt: skip
+    until: Annotated[
+        date | None,
+        BeforeValidator(read_day),
+        WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
+    ] = Field(default=None, description="The last day on which it may recur; else until it is cancelled")
+    times: int | None = Field(default=None, ge=1, le=10_000, description="How often it recurs at most")
+    zone: ZoneName | None = Field(
+        default=None, description="Time zone of its times, such as Europe/Berlin; else the brand's"
+    )
+    quiet: Override | None = Field(
+        default=None,
+        description="`keep` the brand's quiet hours (messages to a person do, posts only if told), `none`, "
+        "or hours of its own",
+    )
+    hand_over: Span | None = Field(
+        default=None, alias="hand-over", description="So long before its time the platform is to hold it"
+    )
     goal: Goal | None = Field(default=None, description="What it is for; else the playbook's goal")
     late: Literal["send", "skip", "ask"] = Field(
         default="send", description="What happens when its time is missed"

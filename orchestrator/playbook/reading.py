@@ -1,17 +1,19 @@
 """A playbook file -> a checked Playbook, or every problem at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from connectors.base import Capabilities
+from connectors.base import Capabilities, Window
 from orchestrator import documents
 from orchestrator.content import Pack
-from orchestrator.documents import Loaded, Location, suggest
+from orchestrator.documents import Loaded, Location, spell, suggest
 from orchestrator.errors import CheckError, Problem
 from orchestrator.playbook.grammar import ENGAGED, Playbook
+from orchestrator.playbook.moments import read_span
 
 Packs = Mapping[str, Pack | None]
 
@@ -60,6 +62,7 @@ class _Names:
                 yield self._say(("plays", i, "play"), f"there is already a play {word!r}")
             seen.add(str(word))
             yield from self._channels(("plays", i), play)
+            yield from self._times(("plays", i), play)
             yield from self._pack(("plays", i), play)
 
     def _channels(self, at: Location, play: Mapping[str, Any]) -> Iterator[Problem]:
@@ -74,6 +77,27 @@ class _Names:
                             (*at, "tiers", n),
                             f"{tier!r} is reached, not written to: {channel} is for {', '.join(ENGAGED)}",
                         )
+
+    def _times(self, at: Location, play: Mapping[str, Any]) -> Iterator[Problem]:
+        if "at" in play and "every" in play:
+            yield self._say((*at, "every"), "a play has one time (at) or many (every), not both")
+        for key in ("until", "times"):
+            if key in play and "every" not in play:
+                yield self._say((*at, key), f"{key!r} belongs to a play with 'every'")
+        if "until" in play and "times" in play:
+            yield self._say((*at, "times"), "say 'until' or 'times', not both")
+        yield from self._handed_over(at, play)
+
+    def _handed_over(self, at: Location, play: Mapping[str, Any]) -> Iterator[Problem]:
+        if "hand-over" not in play:
+            return
+        try:
+            early = read_span(play["hand-over"])
+        except ValueError:  # the grammar tells it
+            return
+        for _, channel in _words(play.get("channels")):
+            if channel in self.limits and (why := not_held(self.limits[channel].schedules, early)):
+                yield self._say((*at, "hand-over"), f"{channel} {why}")
 
     def _pack(self, at: Location, play: Mapping[str, Any]) -> Iterator[Problem]:
         name, template = play.get("pack"), play.get("template")
@@ -99,6 +123,17 @@ class _Names:
 
     def _say(self, at: Location, message: str) -> Problem:
         return self.draft.problem(at, message)
+
+
+def not_held(window: Window | None, early: timedelta) -> str:
+    """Say why a platform cannot hold a post from so long before its time; "" where it can."""
+    if window is None:
+        return "cannot hold a post until its time: leave out hand-over"
+    if early < timedelta(minutes=window.minutes):
+        return f"takes posts at least {spell(timedelta(minutes=window.minutes))} before their time"
+    if early > timedelta(days=window.days):
+        return f"takes posts at most {window.days}d before their time"
+    return ""
 
 
 _REACHED = ("active-households", "covered-households", "all-households")
