@@ -8,7 +8,10 @@ from orchestrator.db import UtcDateTime
 
 
 class Turn(SQLModel, table=True):
-    """Whose turn it is to be the clock: one row, taken over by compare-and-set once `until` has passed."""
+    """Whose turn it is to be the clock: the row `clock`, taken by compare-and-set once `until` has passed.
+
+    Besides, one row for each process that drives the outbox, by which it shows that it lives.
+    """
 
     __tablename__ = "turn"
     name: str = Field(primary_key=True)
