@@ -4,7 +4,7 @@ import json
 from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, HttpUrl, SecretStr
 
@@ -16,6 +16,7 @@ from connectors.base import (
     Media,
     Post,
     Published,
+    Quota,
     Rate,
     Reading,
     RejectedError,
@@ -23,40 +24,18 @@ from connectors.base import (
     TemporaryError,
     UncertainError,
 )
+from connectors.bluesky.answers import Blob, Did, Handle, Record, Views
 from connectors.bluesky.facets import facets
 from connectors.bluesky.places import parts, tid
-from connectors.bluesky.xrpc import NoAppViewError, StaleError, TakenError, Xrpc
+from connectors.bluesky.xrpc import Answer, NoAppViewError, StaleError, TakenError, Xrpc
 from connectors.http import Address, MissingError
 from connectors.media import facts, fit
-
-Answer = TypeVar("Answer")
 
 _POST = "app.bsky.feed.post"
 _METRICS = ("likeCount", "repostCount", "replyCount", "quoteCount", "bookmarkCount")
 _VIEWS = 25  # https://docs.bsky.app/docs/api/app-bsky-feed-get-posts
+_POINTS = 3  # a post costs, of 5,000 an hour: https://docs.bsky.app/docs/advanced-guides/rate-limits
 _SPARE = timedelta(minutes=1)  # a session that ends sooner than this after the deadline is renewed first
-
-
-class _Handle(BaseModel):
-    handle: str
-
-
-class _Did(BaseModel):
-    did: str
-
-
-class _Blob(BaseModel):
-    blob: dict[str, Any]
-
-
-class _Record(BaseModel):
-    uri: str
-    cid: str = ""
-    value: dict[str, Any] = {}
-
-
-class _Views(BaseModel):
-    posts: list[dict[str, Any]]
 
 
 class Bluesky(Connector):
@@ -71,8 +50,7 @@ class Bluesky(Connector):
         media_bytes=2_000_000,
         alt_limit=2_000,  # the lexicon has none; the app takes so many
         metrics=frozenset(_METRICS),
-        # 5,000 points an hour, 3 for each post: https://docs.bsky.app/docs/advanced-guides/rate-limits
-        rate=Rate(1_666, minutes=60),
+        rate=Rate(5_000 // _POINTS, minutes=60),
         repeat=Repeat.KEY,
         deletes=True,
         threads=True,
@@ -97,7 +75,7 @@ class Bluesky(Connector):
 
     def whoami(self) -> str:
         """Return the account's handle, `@brand.example`."""
-        return f"@{self._signed('GET', 'com.atproto.server.getSession', _Handle).handle}"
+        return f"@{self._signed('GET', 'com.atproto.server.getSession', Handle).handle}"
 
     # ---- publish and find ---------------------------------------------------------------------
 
@@ -119,7 +97,7 @@ class Bluesky(Connector):
         except StaleError as error:
             self.http.renew()
             raise TemporaryError("The session had ended; nothing was published.") from error
-        self.http.accepted(response, _Record)
+        self.http.accepted(response, Record)
         return self._published(uri, record)
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
@@ -163,12 +141,12 @@ class Bluesky(Connector):
 
     def _upload(self, media: Media) -> dict[str, Any]:
         kind = {"Content-Type": media.type}
-        sent = self._signed("POST", "com.atproto.repo.uploadBlob", _Blob, data=media.data, headers=kind)
+        sent = self._signed("POST", "com.atproto.repo.uploadBlob", Blob, data=media.data, headers=kind)
         return sent.blob
 
     def _resolve(self, handle: str) -> str | None:
         try:
-            return self.http.get("com.atproto.identity.resolveHandle", _Did, handle=handle).did
+            return self.http.get("com.atproto.identity.resolveHandle", Did, handle=handle).did
         except RejectedError:
             return None
 
@@ -179,11 +157,11 @@ class Bluesky(Connector):
         place = {"uri": parent.uri, "cid": parent.cid}
         return {"root": parent.value.get("reply", {}).get("root", place), "parent": place}
 
-    def _record_at(self, uri: str) -> _Record | None:
+    def _record_at(self, uri: str) -> Record | None:
         repo, collection, rkey = parts(uri)
         name = "com.atproto.repo.getRecord"
         try:
-            return self.http.get(name, _Record, repo=repo, collection=collection, rkey=rkey)
+            return self.http.get(name, Record, repo=repo, collection=collection, rkey=rkey)
         except MissingError:
             return None
 
@@ -219,7 +197,7 @@ class Bluesky(Connector):
     def _views(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         asked = [("uris", id) for id in ids]
         try:
-            views = self._signed("GET", "app.bsky.feed.getPosts", _Views, params=asked)
+            views = self._signed("GET", "app.bsky.feed.getPosts", Views, params=asked)
         except (MissingError, NoAppViewError):
             return {}
         return {str(view.get("uri")): view for view in views.posts}
@@ -229,6 +207,11 @@ class Bluesky(Connector):
         repo, collection, rkey = parts(id)
         body = {"repo": repo, "collection": collection, "rkey": rkey}
         self._signed("POST", "com.atproto.repo.deleteRecord", dict[str, Any], json=body)
+
+    def quota(self) -> Quota | None:
+        """Return how many posts the server's points were good for after the last one."""
+        told = self.http.quota
+        return replace(told, remaining=told.remaining // _POINTS) if told else None
 
     def close(self) -> None:
         """Let go of connections."""

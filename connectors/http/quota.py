@@ -10,10 +10,10 @@ from connectors.base import Quota
 from connectors.http.words import seconds
 
 # Mastodon, Discord: https://docs.joinmastodon.org/api/rate-limits/ https://docs.discord.com/developers/topics/rate-limits
-# Bluesky and the IETF's drafts up to 07: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-07
+# Bluesky and the IETF's first drafts: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/03/
 # X: https://docs.x.com/x-api/fundamentals/rate-limits
 _FAMILIES = ("X-RateLimit", "RateLimit", "X-Rate-Limit")
-# What the drafts have in one header since 03: `"default";r=50;t=30`, before that `remaining=50, reset=30`.
+# What later drafts have in one header: `limit=100, remaining=50, reset=30`, and then `"default";r=50;t=30`.
 _LEFT = regex.compile(r"(?:^|[;,\s])(?:r|remaining)=(\d{1,12})(?=$|[;,\s])")
 _RESET = regex.compile(r"(?:^|[;,\s])(?:t|reset)=(\d{1,12})(?=$|[;,\s])")
 _LONGEST = 366 * 86_400.0  # seconds: what lies further ahead is no answer
@@ -47,7 +47,7 @@ def quota(headers: Mapping[str, str], now: datetime | None = None) -> Quota | No
 
 def _waiting(told: Mapping[str, str], now: datetime) -> Iterator[Quota]:
     until = _after(seconds(told.get("retry-after", ""), now), now)
-    if until is not None:
+    if until is not None and until > now:  # some write 0 on every answer
         yield Quota(0, until)
 
 

@@ -17,6 +17,7 @@ from connectors.base import (
     Media,
     Post,
     Published,
+    Quota,
     Rate,
     Reading,
     RejectedError,
@@ -229,6 +230,10 @@ class Mastodon(Holding):
         except MissingError as error:  # snac2 2.75 answers so because it does not know DELETE at all
             if self._status(id) is not None:
                 raise RejectedError(f"{self.http.host} cannot delete posts.") from error
+
+    def quota(self) -> Quota | None:
+        """Return what the server said was left after the last post."""
+        return self.http.quota
 
     def close(self) -> None:
         """Let go of connections."""
