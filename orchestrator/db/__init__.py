@@ -15,9 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
+from orchestrator.db.gate import Gate, Waiting
 from orchestrator.errors import CheckError, OutsideError
 
 T = TypeVar("T")
+E = TypeVar("E")
 _log = logging.getLogger(__name__)
 # SQLite binds 32,766 values in one statement at most: https://www.sqlite.org/limits.html
 _VALUES = 30_000
@@ -57,11 +59,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 def connect(url: str) -> Engine:
     """Open the database of a URL; SQLite gets write-ahead logging and full durability."""
     if not url.startswith("sqlite"):
-        return _engine(url, pool_pre_ping=True)
+        engine = _engine(url, pool_pre_ping=True)
+        _GATES[engine] = Gate(one_writer=False)
+        return engine
     engine = _engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    _GATES[engine] = _Gate()
+    _GATES[engine] = Gate(one_writer=True)
     return engine
 
 
@@ -136,63 +140,12 @@ def utcnow() -> datetime:
 # ---- many writers, one database ---------------------------------------------------------------
 
 
-class _Waiting:
-    """A piece of work that waits for its turn, and what came of it."""
-
-    def __init__(self, work: Callable[[Session], Any]) -> None:
-        self.work = work
-        self.turn = threading.Event()  # it is done, or its thread is to lead
-        self.leads = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
-class _Gate:
-    """Where the writers of this process wait for SQLite's one write lock, and the work they may share.
-
-    SQLite itself sleeps up to 0.1 s between looks at a lock that is taken
-    (https://www.sqlite.org/c3ref/busy_timeout.html); here the next writer goes on at once. A thread that
-    writes inside its own writing is let through, so that SQLite refuses it as ever.
-    """
-
-    def __init__(self) -> None:
-        self.writer = threading.RLock()
-        self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
-        self._led = False
-
-    def join(self, mine: _Waiting) -> None:
-        """Wait in line; returns when it is done, or when this thread is to lead."""
-        with self._lock:
-            self._waiting.append(mine)
-            if not self._led:
-                self._appoint(mine)
-        mine.turn.wait()
-
-    def everything(self) -> list[_Waiting]:
-        """Take over all that waits; for the thread that leads."""
-        with self._lock:
-            taken, self._waiting = self._waiting, []
-        return taken
-
-    def hand_on(self) -> None:
-        """Let another thread lead, if one waits: nobody is kept busy with the work of others for long."""
-        with self._lock:
-            self._led = False
-            if self._waiting:
-                self._appoint(self._waiting[0])
-
-    def _appoint(self, waiting: _Waiting) -> None:
-        self._led = waiting.leads = True
-        waiting.turn.set()
-
-
-_GATES: WeakKeyDictionary[Engine, _Gate] = WeakKeyDictionary()
+_GATES: WeakKeyDictionary[Engine, Gate] = WeakKeyDictionary()
 
 
 @contextmanager
-def _passed(gate: _Gate | None) -> Iterator[None]:
-    if gate is None:
+def _passed(gate: Gate | None) -> Iterator[None]:
+    if gate is None or gate.writer is None:
         yield
         return
     if not gate.writer.acquire(timeout=_PATIENCE):
@@ -210,10 +163,28 @@ def together(engine: Engine, work: Callable[[Session], T]) -> T:
     itself fails, all of it is undone and everybody gets the error.
     """
     gate = _GATES.get(engine)
-    if gate is None:
+    if gate is None or gate.writer is None:
         with writing(engine) as session:
             return work(session)
-    mine = _Waiting(work)
+    result: T = _joined(engine, gate, Waiting(work))
+    return result
+
+
+def as_one(engine: Engine, work: Callable[[Session, Sequence[E]], Sequence[T | Exception]], each: E) -> T:
+    """Do `work` once for all who wait for the same work; return, or raise, what it gave for `each`.
+
+    So what many threads do at the same time costs a few statements and one flush to the disk. It is durable
+    when this returns. What `work` itself raises, everybody gets whose part it was.
+    """
+    gate = _GATES.setdefault(engine, Gate(one_writer=False))
+    result = _joined(engine, gate, Waiting(work, (each,)))
+    if isinstance(result, Exception):
+        raise result
+    given: T = result
+    return given
+
+
+def _joined(engine: Engine, gate: Gate, mine: Waiting) -> Any:
     gate.join(mine)
     if mine.leads:
         try:
@@ -222,28 +193,49 @@ def together(engine: Engine, work: Callable[[Session], T]) -> T:
             gate.hand_on()
     if mine.error is not None:
         raise mine.error
-    result: T = mine.result
-    return result
+    return mine.result
 
 
-def _lead(engine: Engine, shared: list[_Waiting]) -> None:
+def _lead(engine: Engine, waiting: list[Waiting]) -> None:
     """Do everything that waits, with one flush to the disk, and tell everybody what came of theirs."""
+    units: dict[Callable[..., Any], list[Waiting]] = {}
+    for each in waiting:
+        if each.each is not None:
+            units.setdefault(each.work, []).append(each)
     try:
         with writing(engine) as session:
-            connection = session.connection()
-            for each in shared:
-                _alone(connection, each)
+            for each in waiting:
+                if each.each is None:
+                    _alone(session.connection(), each)
+            for work, parts in units.items():
+                _as_one(session, work, parts)
     except BaseException as error:
-        for each in shared:
+        for each in waiting:
             each.error = error
         if not isinstance(error, Exception):
             raise
     finally:
-        for each in shared:
-            each.turn.set()
+        for each in waiting:
+            if not each.leads:
+                each.turn.release()
 
 
-def _alone(connection: Connection, each: _Waiting) -> None:
+def _as_one(session: Session, work: Callable[..., Any], parts: list[Waiting]) -> None:
+    """Do the parts of one work behind a savepoint."""
+    try:
+        with session.begin_nested():
+            results = work(session, [part.each[0] for part in parts])
+    except DatabaseError:
+        raise  # the whole transaction may be gone
+    except Exception as error:
+        for part in parts:
+            part.error = error
+        return
+    for part, result in zip(parts, results, strict=True):
+        part.result = result
+
+
+def _alone(connection: Connection, each: Waiting) -> None:
     """Do one piece of work behind a savepoint, in a session of its own."""
     mine = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     errors: list[Exception] = []
