@@ -110,12 +110,17 @@ def over(stops: Iterable[Stop], item: Stoppable) -> Stop | None:
 
 def begin(session: Session, scope: Scope, why: str, by: str, now: datetime) -> Stop:
     """Write a stop down, once no claim and no departure is half done: see `guard`."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
+    alone(session)
     stop = Stop(kind=scope.kind, which=scope.which, why=why, by=by, at=now)
     session.add(stop)
     session.flush()
     return stop
+
+
+def alone(session: Session) -> None:
+    """Wait until no claim and no departure is half done, and let none begin before this is over."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
 
 
 def reason(stop: Stop) -> str:
