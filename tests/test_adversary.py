@@ -23,7 +23,7 @@ from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError,
 from connectors.rehearsal import Fault, Kind, Rehearsal
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
-from orchestrator.app.sending import Sending
+from orchestrator.app.sending import Host, Sending
 from orchestrator.audience import Person, consent
 from orchestrator.errors import ConflictError
 from orchestrator.items import Approval, Campaign, Item, Revision, Status
@@ -337,7 +337,7 @@ def test_a_message_goes_to_the_address_a_person_has_now_or_not_at_all(
         assert "ann@old.test" in said.body
         session.add(Person(person_id="ann", household_id="ann", email=now_at, added_at=NOON, updated_at=NOON))
         consent.record(session, "ann", "advocacy", True, NOON, "form")
-    sending = Sending(world.engine, world.accounts, RULES, "worker", world.clock)
+    sending = Sending(world.engine, world.accounts, RULES, Host("worker", world.clock))
     sending.publish(until_idle=False, patience=timedelta(0))
     sending.close()
     assert world.status(item_id) == then

@@ -19,12 +19,13 @@ from orchestrator.accounts import Account, Accounts
 from orchestrator.app import history, ledger, schema
 from orchestrator.app.history import Brought, Progress, Shelf
 from orchestrator.app.programme import Checked, Planned, Programme
-from orchestrator.app.sending import Collected, Sending, Sent
+from orchestrator.app.sending import Collected, Host, Sending, Sent
 from orchestrator.audience import Explanation, TierReport
 from orchestrator.errors import CheckError, ConflictError
 from orchestrator.facts import Facts
 from orchestrator.intake import Source
 from orchestrator.items import Applied, Item
+from orchestrator.outbox import Budgets
 from orchestrator.plan import AccountView, Diff
 from orchestrator.team import Action, Colleague
 from orchestrator.tracking import orders
@@ -253,7 +254,9 @@ class Orchestrator:
     def sending(self) -> Sending:
         """Return what drives the outbox of this brand."""
         worker = f"{socket.gethostname()}:{os.getpid()}"
-        return Sending(self.engine, self._accounts, self.brand.outbox, worker, self.now)
+        rules = self.brand.outbox
+        host = Host(worker, self.now, Budgets.of(rules.budgets, self.brand.zone))
+        return Sending(self.engine, self._accounts, rules, host)
 
     def publish(self, until_idle: bool = False, patience: timedelta = outbox.PATIENCE) -> Sent:
         """Send what is due; `until_idle` goes on until nothing is due and no lease lives or lapses."""

@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast, get_args
 
@@ -17,7 +17,7 @@ from orchestrator.audience import Person, bounces
 from orchestrator.brand import OutboxRules
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Item
-from orchestrator.outbox import AttemptRow, Decision, Outbox, Outcome, Ports, Waiting
+from orchestrator.outbox import AttemptRow, Budgets, Decision, Outbox, Outcome, Ports, Waiting
 from orchestrator.outbox.decide import Word
 from orchestrator.tracking import readings
 from orchestrator.tracking.orders import Receipt
@@ -42,20 +42,24 @@ class Collected:
     missed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Host:
+    """What a process brings along to send: the name its leases have, its clock, and what it may spend."""
+
+    worker: str
+    clock: Callable[[], datetime]
+    budgets: Budgets = field(default_factory=Budgets)
+
+
 class Sending:
     """Sends what is approved and due, and reads back what became of it."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        accounts: Accounts,
-        rules: OutboxRules,
-        worker: str,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.engine, self.accounts, self._clock = engine, accounts, clock
-        ports = Ports(may_contact=self._may_contact, bounced=self._bounced, clock=clock)
-        self.outbox = Outbox(engine, accounts, rules, worker, ports)
+    def __init__(self, engine: Engine, accounts: Accounts, rules: OutboxRules, host: Host) -> None:
+        self.engine, self.accounts, self._clock = engine, accounts, host.clock
+        ports = Ports(
+            may_contact=self._may_contact, bounced=self._bounced, clock=host.clock, budgets=host.budgets
+        )
+        self.outbox = Outbox(engine, accounts, rules, host.worker, ports)
 
     def close(self) -> None:
         """Let what is under way end."""

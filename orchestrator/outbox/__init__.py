@@ -3,6 +3,7 @@
 from orchestrator.outbox.decide import Decision
 from orchestrator.outbox.ends import trace
 from orchestrator.outbox.means import Ports
+from orchestrator.outbox.spend import Budgets
 from orchestrator.outbox.tables import AttemptRow, Bucket, Lease, Settled, State, Stop
 from orchestrator.outbox.waiting import Waiting, Waits
 from orchestrator.outbox.worker import PATIENCE, Outbox, Outcome
@@ -11,6 +12,7 @@ __all__ = [
     "PATIENCE",
     "AttemptRow",
     "Bucket",
+    "Budgets",
     "Decision",
     "Lease",
     "Outbox",
