@@ -1,0 +1,1 @@
+"""Requests that leave connectors during the tests -> held against each platform's own specification."""

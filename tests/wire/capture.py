@@ -1,0 +1,103 @@
+"""What leaves this process over HTTP on behalf of a connector -> requests as they stood on the wire."""
+
+import http.client
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Any
+
+from connectors.base import Connector
+from tests.wire.operation import Sent
+
+_LARGEST = 1 << 20  # bytes kept of a body; what is larger is a picture or a video
+
+
+@dataclass
+class _Line:
+    channel: str
+    written: bytearray = field(default_factory=bytearray)
+
+
+class Capture:
+    """Listens where http.client writes to its socket; whoever sends for no connector is passed over."""
+
+    def __init__(self, keep: Callable[[Sent], None], inside: frozenset[str] = frozenset()) -> None:
+        """`inside` are channels whose refusals may stand inside a 200, so that answers are looked at."""
+        self._keep, self._inside = keep, inside
+        self._lines: weakref.WeakKeyDictionary[http.client.HTTPConnection, _Line] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to listen; until the process ends."""
+        send, getresponse = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
+        capture = self
+
+        def heard(line: http.client.HTTPConnection, data: Any) -> None:
+            capture.write(line, data)
+            send(line, data)
+
+        def answered(line: http.client.HTTPConnection) -> http.client.HTTPResponse:
+            response = getresponse(line)
+            capture.end(line, response)
+            return response
+
+        http.client.HTTPConnection.send = heard  # type: ignore[method-assign, assignment]
+        http.client.HTTPConnection.getresponse = answered  # type: ignore[method-assign, assignment]
+
+    def write(self, line: http.client.HTTPConnection, data: Any) -> None:
+        """Take down what is written."""
+        with self._lock:
+            known = self._lines.get(line)
+            if known is None:
+                known = self._lines[line] = _Line(_sender())
+            if known.channel and isinstance(data, bytes | bytearray | memoryview):
+                known.written += bytes(data)[: _LARGEST - len(known.written)]
+
+    def end(self, line: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        """Tell of a request that was answered."""
+        with self._lock:
+            known = self._lines.pop(line, None)
+        if known is not None and known.channel and known.written:
+            sent = parsed(known.channel, bytes(known.written))
+            # A look ahead, which takes nothing away from whoever reads the answer.
+            answer = bytes(response.peek(_LARGEST)) if known.channel in self._inside else b""
+            self._keep(replace(sent, answered=response.status, answer=answer))
+
+
+def _sender() -> str:
+    """Return the channel of the connector for whose sake this thread writes, "" for none."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        who = frame.f_locals.get("self")
+        if isinstance(who, Connector):
+            return who.name
+        frame = frame.f_back
+    return ""
+
+
+def parsed(channel: str, written: bytes) -> Sent:
+    """Read a request as it stood on the wire."""
+    head, _, body = written.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    method, target, _version = lines[0].split(" ", 2)
+    headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines[1:])}
+    path, _, query = target.partition("?")
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        body = _whole(body)
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    return Sent(channel, method, path, query, headers, body, test=test)
+
+
+def _whole(chunked: bytes) -> bytes:
+    whole = b""
+    while chunked:
+        size, _, chunked = chunked.partition(b"\r\n")
+        length = int(size or b"0", 16)
+        whole, chunked = whole + chunked[:length], chunked[length + 2 :]
+    return whole

@@ -1,0 +1,160 @@
+"""What each channel is held against: its specification, where that lies, and how far it can be trusted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from tests.wire.discovery import Discovery
+from tests.wire.lexicon import Lexicons
+from tests.wire.openapi import OpenApi, Operations, Several, Spec
+from tests.wire.operation import Operation
+from tests.wire.tables import Graph, Recorded, Telegram, Transcription
+
+SPECS = Path(__file__).parents[3] / "shared" / "platforms" / "specs"
+Maturity = Literal["specification", "recording", "real server", "transcription"]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """How a channel's requests are judged; `maturity` names everything that it was held against.
+
+    `kinds` are requests that the connector's source does not spell in one place; `errors_inside`: a refusal
+    may come as 200; `harmless`: kinds that have no case of an error of their own, each with the reason.
+    """
+
+    spec: Callable[[], Spec]
+    maturity: tuple[Maturity, ...]
+    source: str
+    recordings: str = ""
+    kinds: tuple[str, ...] = ()
+    errors_inside: bool = False
+    prefix: str = ""  # what the connector's paths are relative to
+    harmless: tuple[tuple[str, str], ...] = ()
+
+
+def _more(*names: str) -> Operations:
+    """Make operations that another document than the specification describes."""
+    told = (each.split(" ", 1) for each in names)
+    return Operations(Operation(method, path, others=True) for method, path in told)
+
+
+_ELSEWHERE = {
+    # https://nodeinfo.diaspora.software/protocol.html
+    "mastodon": _more("GET /.well-known/nodeinfo", "GET /nodeinfo/{version}"),
+}
+
+
+PLATFORMS: dict[str, Platform] = {
+    "mastodon": Platform(
+        lambda: Several(OpenApi(SPECS / "mastodon/openapi/schema.json"), _ELSEWHERE["mastodon"]),
+        ("specification", "recording", "real server"),
+        "mastodon/openapi/schema.json",
+        "mastodon/cassettes",
+        kinds=("GET /nodeinfo/{}",),
+        harmless=(("GET /nodeinfo/{}", "a server that has none is taken for one that keeps no keys"),),
+    ),
+    "bluesky": Platform(
+        lambda: Lexicons(SPECS / "bluesky/lexicons"),
+        ("specification", "recording", "real server"),
+        "bluesky/lexicons",
+        "bluesky/vectors",
+        kinds=(
+            "GET com.atproto.identity.resolveHandle",
+            "GET com.atproto.repo.getRecord",
+            "GET com.atproto.server.describeServer",
+        ),
+        prefix="/xrpc/",
+    ),
+    "x": Platform(
+        lambda: OpenApi(SPECS / "x/openapi/openapi.json"),
+        ("specification", "recording"),
+        "x/openapi/openapi.json",
+        "x/tweepy-cassettes",
+    ),
+    "facebook": Platform(
+        lambda: Graph(SPECS / "facebook/business_sdk_specs", "Page", "PagePost", "Photo", "AdVideo"),
+        ("specification", "recording"),
+        "facebook/business_sdk_specs",
+        "facebook/python-facebook-testdata",
+    ),
+    "instagram": Platform(
+        lambda: Graph(SPECS / "facebook/business_sdk_specs", "IGUser", "IGMedia", "IGUserForIGOnlyAPI"),
+        ("specification", "recording"),
+        "facebook/business_sdk_specs",
+        "facebook/python-facebook-testdata",
+    ),
+    "threads": Platform(
+        lambda: Transcription(SPECS / "threads/threads_contract.json", "/v1.0"),
+        ("transcription",),
+        "threads/threads_contract.json",
+    ),
+    "linkedin": Platform(
+        lambda: Transcription(SPECS / "linkedin/linkedin_contract.json"),
+        ("transcription",),
+        "linkedin/linkedin_contract.json",
+    ),
+    "youtube": Platform(
+        lambda: Discovery(
+            SPECS / "youtube/discovery/youtube-v3.json", SPECS / "youtube/discovery/youtubeAnalytics-v2.json"
+        ),
+        ("specification", "recording"),
+        "youtube/discovery",
+        "youtube/python-youtube-testdata",
+    ),
+    "tiktok": Platform(
+        lambda: Transcription(SPECS / "tiktok/tiktok_contract.json"),
+        ("transcription",),
+        "tiktok/tiktok_contract.json",
+    ),
+    "pinterest": Platform(
+        lambda: OpenApi(SPECS / "pinterest/openapi/openapi.json"),
+        ("specification",),
+        "pinterest/openapi/openapi.json",
+    ),
+    "reddit": Platform(
+        lambda: Recorded(SPECS / "reddit/praw-cassettes", "/user/{name}/submitted"),
+        ("recording",),
+        "reddit/praw-cassettes",
+        "reddit/praw-cassettes",
+        errors_inside=True,
+    ),
+    "telegram": Platform(
+        lambda: Telegram(SPECS / "telegram/api.json"), ("specification",), "telegram/api.json"
+    ),
+    "discord": Platform(
+        lambda: OpenApi(SPECS / "discord/openapi/openapi.json"),
+        ("specification",),
+        "discord/openapi/openapi.json",
+    ),
+    "slack": Platform(
+        lambda: OpenApi(SPECS / "slack/openapi/slack_web_openapi_v2.json", without=frozenset({"token"})),
+        ("specification", "recording"),
+        "slack/openapi/slack_web_openapi_v2.json",
+        "slack/samples",
+        errors_inside=True,
+    ),
+    "matrix": Platform(
+        lambda: OpenApi(*sorted((SPECS / "matrix/openapi/api/client-server").glob("*.yaml"))),
+        ("specification", "real server"),
+        "matrix/openapi",
+    ),
+    "wordpress": Platform(
+        lambda: Transcription(SPECS / "wordpress/wp_v2_posts_contract.json", "/wp-json"),
+        ("transcription", "real server"),
+        "wordpress/wp_v2_posts_contract.json",
+    ),
+}
+# Channels that send no HTTP to a platform with a specification.
+ELSEWHERE = {
+    "email": "SMTP (RFC 5321); held against a real server",
+    "practice": "our own rehearsal platform",
+    "handoff": "nothing is sent: the advocate shares",
+}
+
+
+@cache
+def spec(channel: str) -> Spec:
+    """Read a channel's specification, once."""
+    return PLATFORMS[channel].spec()
