@@ -9,7 +9,9 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
+from orchestrator.accounts import Account
 from orchestrator.app import Orchestrator
+from orchestrator.app.meters import Meter, meters
 from orchestrator.cli.asking import Json, opened, output
 from orchestrator.cli.show import table
 from orchestrator.documents import suggest
@@ -107,32 +109,38 @@ def disconnect(
 
 
 def accounts(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the logins and shops with their health."""
+    """List the logins and shops with their health, when each may send next, and what its posts have cost."""
     app, out = opened(ctx), output(as_json)
     logins, shops = app.logins(), app.shops()
+    metered = {each.account: each for each in app.look(meters, app.brand, app.now())}
     data = {
-        "accounts": [
-            {
-                k: getattr(a, k)
-                for k in ("name", "channel", "handle", "owner", "status", "reason", "checked_at")
-            }
-            for a in logins
-        ],
+        "accounts": [_account(each, metered[each.name]) for each in logins],
         "shops": [{"name": name, "kind": kind} for name, kind in shops],
     }
     out.give(data, lambda console: _tell(console, data))
+
+
+def _account(login: Account, meter: Meter) -> dict[str, Any]:
+    shown = ("name", "channel", "handle", "owner", "status", "reason", "checked_at")
+    return {name: getattr(login, name) for name in shown} | {
+        "next_at": meter.next_at,
+        "micro_usd_used": meter.used,
+        "micro_usd_budget": meter.budget,
+        "money": meter.money,
+    }
 
 
 def _tell(console: Console, data: dict[str, list[dict[str, Any]]]) -> None:
     if not data["accounts"] and not data["shops"]:
         console.print("No account is connected yet; connect one with: orchestrator connect mastodon NAME")
         return
-    rows = table("account", "channel", "handle", "health")
+    rows = table("account", "channel", "handle", "health", "may send", "spent this month")
     for each in data["accounts"]:
         health = each["status"] if not each["reason"] else f"{each['status']}: {each['reason']}"
-        rows.add_row(each["name"], each["channel"], each["handle"], health)
+        send = f"from {each['next_at']:%Y-%m-%d %H:%M:%S} UTC" if each["next_at"] else "now"
+        rows.add_row(each["name"], each["channel"], each["handle"], health, send, each["money"])
     for shop in data["shops"]:
-        rows.add_row(shop["name"], f"shop ({shop['kind']})", "", "")
+        rows.add_row(shop["name"], f"shop ({shop['kind']})", "", "", "", "")
     console.print(rows)
 
 
