@@ -30,6 +30,7 @@ class Settled(StrEnum):
     PUBLISHED = "published"  # a look, or a person, says it is public
     REPEATED = "repeated"  # the same request goes out again under the same key, which the platform knows
     GIVEN_UP = "given up"  # a person let it be
+    TAKEN_BACK = "taken back"  # the platform held it until its time, and gave it back
     RELEASED = "released"  # its login was refused, and is connected again
 
 
