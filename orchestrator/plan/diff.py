@@ -29,9 +29,9 @@ class Diff:
     def lines(self) -> list[str]:
         """Say it for a person: `+` new, `~` changed, `-` cancelled, who is left out, what is wrong."""
         zone = self.zone
-        found = [*wording.few("+", ((i, wording.planned(i, zone)) for i in self.new))]
-        found += wording.few("~", ((c.item, wording.changed(c, zone)) for c in self.changed))
-        found += wording.few("-", ((s, wording.gone(s, zone)) for s in self.cancelled))
+        found = [*wording.few("+", ((i, wording.planned(i, zone)) for i in self.new), zone)]
+        found += wording.few("~", ((c.item, wording.changed(c, zone)) for c in self.changed), zone)
+        found += wording.few("-", ((s, wording.gone(s, zone)) for s in self.cancelled), zone)
         if self.same:
             found.append(f"  {self.same:,} as {'it is' if self.same == 1 else 'they are'}")
         found += [f"  left out of {each.play}: {each.count:,} {each.reason}" for each in self.left_out]

@@ -5,7 +5,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connectors.base import Post, problems
 from orchestrator import links
@@ -26,7 +26,8 @@ from orchestrator.plan.messages import (
     body,
     revision,
 )
-from orchestrator.playbook import Cap, Play
+from orchestrator.plan.timing import Calendar, Turn
+from orchestrator.playbook import Cap, Play, not_held
 
 GONE = frozenset({"sending", "scheduled", "published", "offered", "uncertain"})  # left, or may have
 OPEN = frozenset({"planned", "queued", "held", "failed"})  # may still be changed or called off
@@ -39,15 +40,17 @@ def make(given: PlanInput) -> Diff:
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where one item belongs: a play, on a channel, by an account, maybe to a person."""
+    """Where one item belongs: a play, at a time, on a channel, by an account, maybe to a person."""
 
     play: Play
+    turn: Turn
     account: AccountView
     person: Recipient | None = None
 
     def id(self, campaign: str) -> str:
         who = f"person:{self.person.person_id}" if self.person else f"account:{self.account.name}"
-        told = "\0".join((campaign, self.play.play, who, self.account.channel))
+        again = (self.turn.slot,) if self.turn.slot else ()
+        told = "\0".join((campaign, self.play.play, who, self.account.channel, *again))
         return base64.b32encode(hashlib.sha256(told.encode()).digest()).decode().lower()[:12]
 
 
@@ -57,17 +60,18 @@ class _Maker:
     def __init__(self, given: PlanInput) -> None:
         self.given = given
         self.standing = {each.id: each for each in given.standing}
-        book, campaign = given.playbook, given.campaign
-        at = book.starts.resolve(campaign.started_at, given.zone) if book.starts else campaign.started_at
-        self.start = at
+        self.calendar = Calendar(given, OPEN)
         self.left_out: Counter[tuple[str, str]] = Counter()
         self.problems: dict[Problem, None] = {}
         self.times = _times(given)
+        self.recipients = sorted(given.recipients, key=lambda r: r.person_id)
         plays = given.playbook.plays
         self.values = {play.play: given.packs[play.pack].fill(play.values) for play in plays}
 
     def diff(self) -> Diff:
-        planned = tuple(item for play in self.given.playbook.plays for item in self._play(play))
+        going = self.given.goes_on_since is not None  # then by itself, and only what recurs does
+        plays = [play for play in self.given.playbook.plays if play.every or not going]
+        planned = tuple(item for play in plays for item in self._play(play))
         new, changed = self._new(planned), self._changed(planned)
         wanted = {item.id for item in planned}
         gone = tuple(s for s in self.given.standing if s.id not in wanted and s.status in OPEN)
@@ -100,8 +104,7 @@ class _Maker:
 
     def _channel(self, play: Play, accounts: list[AccountView]) -> Iterator[PlannedItem]:
         for account in accounts:
-            slots = self._people(play, account) if account.limits.personal else [_Slot(play, account)]
-            for slot in slots:
+            for slot in self._slots(play, account):
                 try:
                     item = self._item(slot)
                 except CheckError as error:  # every other reader's would fail alike
@@ -112,17 +115,32 @@ class _Maker:
             if account.limits.personal:
                 return  # one message to a person, whatever number of accounts could send it
 
-    def _people(self, play: Play, account: AccountView) -> Iterator[_Slot]:
-        tiers = {Tier.of(slug) for slug in play.tiers}
-        for person in sorted(self.given.recipients, key=lambda r: r.person_id):
-            if person.tier not in tiers:
+    def _slots(self, play: Play, account: AccountView) -> Iterator[_Slot]:
+        for turn in self.calendar.turns[play.play]:
+            slot = _Slot(play, turn, account)
+            if account.limits.personal:
+                yield from self._people(slot)
+            elif self._in_time(slot):
+                yield slot
+
+    def _people(self, each: _Slot) -> Iterator[_Slot]:
+        tiers = {Tier.of(slug) for slug in each.play.tiers}
+        for person in self.recipients:
+            slot = replace(each, person=person)
+            if person.tier not in tiers or not self._in_time(slot):
                 continue
-            slot = _Slot(play, account, person)
             why = self._why_not(slot)
             if why:
-                self.left_out[play.play, why] += 1
+                self.left_out[each.play.play, why] += 1
             else:
                 yield slot
+
+    def _in_time(self, slot: _Slot) -> bool:
+        """Tell whether a time still comes, or an item stands that was planned for it."""
+        if self.calendar.lasts(*self._at(slot)) == timedelta(0):
+            self.left_out[slot.play.play, "because the next one comes as soon"] += 1
+            return False
+        return slot.turn.fresh or slot.id(self.given.campaign.id) in self.standing
 
     def _why_not(self, slot: _Slot) -> str:
         person, rules = slot.person, self.given.playbook.rules
@@ -151,20 +169,25 @@ class _Maker:
         standing = self.standing.get(slot.id(self.given.campaign.id))
         if standing and standing.moved:
             return standing.due_at
-        return slot.play.at.resolve(self.start, self.given.zone)
+        return self.calendar.due(*self._at(slot))
+
+    def _at(self, slot: _Slot) -> tuple[Play, str, Turn, str]:
+        return slot.play, slot.account.channel, slot.turn, slot.person.country if slot.person else ""
 
     def _when(self, slot: _Slot, due: datetime) -> datetime | str:
         """Return what a revision knows of the time; see `revision`."""
         standing, at = self.standing.get(slot.id(self.given.campaign.id)), slot.play.at
-        if self.given.playbook.starts or at.on or (standing and standing.moved):
+        known = self.given.playbook.starts or at.on or slot.turn.slot
+        if known or (standing and standing.moved):
             return due
-        return f"{at} {self.given.zone.key}"
+        return f"{at} {slot.play.zone or self.given.zone.key}"
 
     # ---- what is said -------------------------------------------------------------------------
 
     def _item(self, slot: _Slot) -> PlannedItem | None:
         play, due, id_ = slot.play, self._due(slot), slot.id(self.given.campaign.id)
-        expires = due + play.sell_by if play.sell_by else None
+        lasts = self.calendar.lasts(*self._at(slot))
+        expires = due + lasts if lasts is not None else None
         if id_ not in self.standing and expires and expires <= self.given.now:
             self.left_out[play.play, "because its time is over"] += 1
             return None
@@ -187,6 +210,8 @@ class _Maker:
             post=post,
             link=link,
             status_on_apply="planned" if self.given.playbook.rules.approval == "required" else "queued",
+            slot=slot.turn.slot,
+            hand_over=int(play.hand_over.total_seconds()) if play.hand_over else 0,
         )
 
     def _post(self, slot: _Slot, id_: str) -> tuple[Post, LinkPlan | None]:
@@ -213,6 +238,9 @@ class _Maker:
         """Hold a post against the real limits of its account, and its rights against its day."""
         for message in problems(post, slot.account.limits):
             self._tell(slot.play, f"on {slot.account.name} ({slot.account.channel}): {message}")
+        early = slot.play.hand_over
+        if early and (why := not_held(slot.account.limits.schedules, early)):
+            self._tell(slot.play, f"on {slot.account.name} ({slot.account.channel}): it {why}")
         pack: Pack = self.given.packs[slot.play.pack]
         day = due.astimezone(self.given.zone).date()
         why = pack.rights.problem(day) if pack.rights else "no rights are stated"
@@ -278,9 +306,10 @@ def preview(given: PlanInput, stand_ins: tuple[AccountView, ...]) -> Diff:
     accounts = (*given.accounts, *(a for a in stand_ins if a.channel not in connected))
     readers = tuple(_reader(given, tier) for tier in Tier if tier.engaged)
     diff = make(replace(given, accounts=accounts, recipients=readers))
-    first: dict[tuple[str, str, str], PlannedItem] = {}
+    first: dict[tuple[str, ...], PlannedItem] = {}
     for item in diff.planned:
-        first.setdefault((item.play, item.channel, "" if item.person_id else item.account), item)
+        who = "" if item.person_id else item.account
+        first.setdefault((item.play, item.channel, who, item.slot), item)
     return replace(diff, planned=tuple(first.values()))
 
 

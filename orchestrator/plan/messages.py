@@ -11,6 +11,7 @@ from connectors.base import Capabilities, Post
 from orchestrator.audience import Recipient
 from orchestrator.content import Pack
 from orchestrator.playbook import Playbook
+from orchestrator.quiet import Quiet
 
 # ---- in ---------------------------------------------------------------------------------------
 
@@ -41,11 +42,12 @@ class Standing:
     status: str
     due_at: datetime
     play: str = ""
+    slot: str = ""  # the day of its occurrence, where the play recurs
     account: str = ""
     channel: str = ""
     person_id: str = ""
     body: str = ""  # canonical JSON of its post
-    terms: str = ""  # goal, tiers, late, expiry: what may change without new approval
+    terms: str = ""  # goal, tiers, late, expiry, hand-over: what may change without new approval
     approved: bool = False  # a colleague approved this very revision
     moved: bool = False  # a colleague chose its time
     withdrawn: bool = False  # cancelled because the plan no longer had it; comes back when it has
@@ -57,6 +59,8 @@ class PlanInput:
     """Everything a plan depends on; the same input gives the same plan.
 
     `contacts` of a recipient are the moments of messages outside this campaign; `held` are person ids.
+    `goes_on_since`: None, or when it was applied by hand, where the clock has it go on by itself: only plays
+    that recur, and the newest time that went by while nobody planned it is made up for.
     """
 
     playbook: Playbook
@@ -74,6 +78,8 @@ class PlanInput:
     now: datetime
     language: str = ""
     currency: str = ""
+    quiet: Quiet | None = None
+    goes_on_since: datetime | None = None
 
 
 # ---- out --------------------------------------------------------------------------------------
@@ -106,16 +112,22 @@ class PlannedItem:
     post: Post
     link: LinkPlan | None
     status_on_apply: str  # planned or queued
+    slot: str = ""  # the day of its occurrence, where the play recurs
+    hand_over: int = 0  # seconds before its time from which the platform is to hold it; 0: never
 
     @property
     def terms(self) -> str:
         """Return what may change without a new revision, as one text to compare."""
-        return self.spell_terms(self.goal, self.tiers, self.late, self.expires_at)
+        return self.spell_terms(self.goal, self.tiers, self.late, self.expires_at, self.hand_over)
 
     @staticmethod
-    def spell_terms(goal: str, tiers: tuple[int, ...], late: str, expires_at: datetime | None) -> str:
+    def spell_terms(
+        goal: str, tiers: tuple[int, ...], late: str, expires_at: datetime | None, hand_over: int = 0
+    ) -> str:
         """Write terms as one text, so that two of them can be compared."""
-        return json.dumps([goal, list(tiers), late, expires_at.isoformat() if expires_at else None])
+        return json.dumps(
+            [goal, list(tiers), late, expires_at.isoformat() if expires_at else None, hand_over]
+        )
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from orchestrator.plan.messages import Change, PlannedItem, Standing, body
 
 _SHOWN = 5  # messages to single people per play; the rest is counted
+_TIMES = 3  # times of a public play that recurs, for each account
 _NAMES = {
     "to": "address",
     "media": "pictures",
@@ -25,20 +26,36 @@ def differences(before: Standing, item: PlannedItem) -> tuple[str, ...]:
     if before.account != item.account:
         what.append("account")
     if before.terms != item.terms:
-        what.append("goal, tiers or expiry")
+        what.append(_terms(before.terms, item.terms))
     return tuple(what)
 
 
-def few(sign: str, told: Iterable[tuple[PlannedItem | Standing, str]]) -> Iterator[str]:
-    """Yield every public message, and of those to single people the first few of each play."""
-    people: Counter[str] = Counter()
+def _terms(old: str, new: str) -> str:
+    """Name the terms that differ; where only the hand-over does, it."""
+    early = json.loads(old or "[]")[:-1] == json.loads(new)[:-1]
+    return "hand-over" if early else "goal, tiers or expiry"
+
+
+def few(sign: str, told: Iterable[tuple[PlannedItem | Standing, str]], zone: tzinfo = UTC) -> Iterator[str]:
+    """Yield the first few messages of each play: of a public one by each account, else to single people."""
+    count: Counter[tuple[str, str]] = Counter()
+    last: dict[tuple[str, str], PlannedItem | Standing] = {}
     for item, line in told:
-        people[item.play] += bool(item.person_id)
-        if not item.person_id or people[item.play] <= _SHOWN:
+        key = (item.play, "" if item.person_id else item.account)
+        count[key] += 1
+        if item.slot and (key not in last or last[key].due_at < item.due_at):
+            last[key] = item
+        if count[key] <= _shown(key):
             yield f"{sign} {line}"
-    for play, count in people.items():
-        if count > _SHOWN:
-            yield f"{sign} ... and {count - _SHOWN:,} more of {play}"
+    for key, n in count.items():
+        if n > _shown(key):
+            where = f"{key[0]} on {key[1]}" if key[1] else key[0]
+            until = f" until {_when(last[key].due_at, zone)}" if key in last else ""
+            yield f"{sign} ... and {n - _shown(key):,} more of {where}{until}"
+
+
+def _shown(key: tuple[str, str]) -> int:
+    return _TIMES if key[1] else _SHOWN
 
 
 def planned(item: PlannedItem, zone: tzinfo) -> str:
