@@ -51,6 +51,7 @@ _SETTLED: dict[Settled, str] = {
     Settled.PUBLISHED: "it is public",
     Settled.REPEATED: "the same request goes out again under the same key, which the platform knows",
     Settled.GIVEN_UP: "it was let be",
+    Settled.TAKEN_BACK: "the platform gave it back before its time",
     Settled.RELEASED: "the account is connected again, so it is queued again",
 }
 
