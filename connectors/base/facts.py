@@ -1,0 +1,129 @@
+"""What a platform can do, may cost and asks for, as facts with a source."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+import regex
+
+from connectors.base.messages import Post
+
+# Punctuation behind a URL is text: counting it as part of the URL would let a text through that is too long.
+URL = regex.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?'…)\]]")
+
+
+class Repeat(StrEnum):
+    """What protects a second attempt after one with an unknown end."""
+
+    KEY = "key"  # the server knows our key: send the same request again
+    CONTAINER = "container"  # a container's status tells whether it was published
+    LISTING = "listing"  # our own posts can be listed and compared
+    NOTHING = "nothing"  # only a person can tell
+
+
+class Count(StrEnum):
+    """How a platform counts the length of a text."""
+
+    GRAPHEMES = "graphemes"
+    CHARACTERS = "characters"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `calls` in a moving window of `minutes`."""
+
+    calls: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far ahead the platform takes a post to publish by itself."""
+
+    minutes: int
+    days: int
+
+    def takes(self, at: datetime, now: datetime) -> bool:
+        """Tell whether a post may be handed over at `now` for `at`."""
+        return timedelta(minutes=self.minutes) < at - now <= timedelta(days=self.days)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a post costs on the platform, in millionths of a US dollar; `with_link` where a URL costs more."""
+
+    post: int
+    with_link: int
+
+    def of(self, post: Post) -> int:
+        """Return what this post costs."""
+        return self.with_link if URL.search(post.text) else self.post
+
+
+@dataclass(frozen=True)
+class Video:
+    """Which videos a platform takes; `seconds` and `aspect` (width by height) from and to, where it says."""
+
+    types: frozenset[str]
+    bytes: int
+    seconds: tuple[float, float] | None = None
+    aspect: tuple[float, float] | None = None
+    limit: int = 1  # in one post
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a platform allows, with where that was read and when; sizes in bytes, lengths in `count` units."""
+
+    text_limit: int | None
+    source: str
+    checked: date
+    repeat: Repeat
+    count: Count = Count.GRAPHEMES
+    byte_limit: int | None = None  # of the text in UTF-8, beside text_limit
+    link_cost: int | None = None  # what any http(s) URL counts as, whatever its length
+    local_mentions: bool = False  # @name@server counts as @name
+    media_limit: int = 0
+    media_types: frozenset[str] = frozenset()
+    media_bytes: int | None = None
+    media_pixels: int | None = None  # width times height of a picture
+    media_sides: tuple[int, int] | None = None  # the shortest and the longest side a picture may have
+    media_aspect: tuple[float, float] | None = None  # width by height, from and to
+    media_needed: bool = False  # there is no post without a picture or a video
+    media_fetched: bool = False  # the platform fetches media itself, from their public address
+    video: Video | None = None
+    mixed: bool = False  # pictures and videos in one post
+    alt_limit: int | None = None
+    metrics: frozenset[str] = frozenset()
+    rate: Rate | None = None
+    repeat_valid: timedelta | None = None  # how long a KEY protects; None: for ever
+    lag: timedelta = timedelta(0)  # how late a listing may show a post that was accepted
+    schedules: Window | None = None
+    price: Price | None = None  # where each post costs money
+    deletes: bool = False
+    threads: bool = False
+    personal: bool = False  # speaks to one person, not to everybody
+    subject: bool = False
+    subject_limit: int | None = None  # of a subject or title, in characters
+    measure: Callable[[str], int] | None = None  # the platform's own way to count, where `count` has no word
+    version: str = ""  # of the API that is spoken
+    sunset: date | None = None  # when that version ends, where it is known
+
+
+@dataclass(frozen=True)
+class OAuth:
+    """How a platform lets people connect an account (OAuth 2); addresses may be relative to a setting.
+
+    A connector never sees any of this: it is given the access token of the moment as its setting `token`.
+    """
+
+    authorize: str
+    token: str
+    scopes: tuple[str, ...]
+    pkce: bool = True
+    refresh: str = "refresh_token"  # the grant type that renews; "": nothing does, people connect again
+    basic: bool = False  # the client shows itself by HTTP Basic, else in the form
+    more: Mapping[str, str] = field(default_factory=dict)  # what else the first page is asked with
+    lives: timedelta | None = None  # how long a token lasts where the answer does not say
