@@ -10,6 +10,7 @@ CATALOGUE = {
     "bluesky": "connectors.bluesky:Bluesky",
     "email": "connectors.email:Email",
     "mastodon": "connectors.mastodon:Mastodon",
+    "practice": "connectors.practice:Practice",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties
 

@@ -294,7 +294,7 @@ class ConnectorContract(ABC):
     ) -> None:
         connector, attempt = self.lost(make, platform)
         platform.routes |= self.there(self.post)
-        if self.connector.capabilities.repeat is Repeat.NOTHING:
+        if connector.limits().repeat is Repeat.NOTHING:
             with pytest.raises(UncertainError):
                 self.look(connector, attempt)
             return
@@ -308,7 +308,7 @@ class ConnectorContract(ABC):
     ) -> None:
         connector, attempt = self.lost(make, platform)
         platform.routes |= self.absent()
-        if self.connector.capabilities.repeat is Repeat.NOTHING:
+        if connector.limits().repeat is Repeat.NOTHING:
             with pytest.raises(UncertainError):
                 self.look(connector, attempt)
             return

@@ -1,14 +1,18 @@
-"""Calls over real HTTP, in the shape of Mastodon's REST API, become posts on this machine, with faults."""
+"""Calls over real HTTP, in the shape of Mastodon or in its own, become posts on this machine, with faults."""
 
 import math
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from connectors.rehearsal.api import Api, Result, refusal
-from connectors.rehearsal.faults import Fault, Faults, Kind
+from connectors.base import Repeat
+from connectors.rehearsal.containers import Containers
+from connectors.rehearsal.control import Control
+from connectors.rehearsal.faults import COMMITS, LOOKS, SCHEDULES, Fault, Faults, Kind
+from connectors.rehearsal.front import Front
 from connectors.rehearsal.messages import (
     Outcome,
     Picture,
@@ -18,10 +22,15 @@ from connectors.rehearsal.messages import (
     Rules,
     Status,
 )
+from connectors.rehearsal.remote import Remote
+from connectors.rehearsal.routing import Result, refusal
 from connectors.rehearsal.timeline import Timeline
 from connectors.rehearsal.wire import Answer, Call, Server
 
 __all__ = [
+    "COMMITS",
+    "LOOKS",
+    "SCHEDULES",
     "Fault",
     "Faults",
     "Kind",
@@ -29,6 +38,7 @@ __all__ = [
     "Picture",
     "Record",
     "Rehearsal",
+    "Remote",
     "Request",
     "Rules",
     "Status",
@@ -42,16 +52,30 @@ class Rehearsal:
     """
 
     def __init__(
-        self, accounts: Mapping[str, str], port: int = 0, host: str = "127.0.0.1", **rules: Any
+        self,
+        accounts: Mapping[str, str],
+        port: int = 0,
+        host: str = "127.0.0.1",
+        repeats: Mapping[str, Repeat | str] | None = None,
+        control: str = "",
+        **rules: Any,
     ) -> None:
-        """Open accounts (name -> token); port 0 takes a free one; `rules` are the fields of `Rules`."""
+        """Open accounts (name -> token); port 0 takes a free one; `rules` are the fields of `Rules`.
+
+        `repeats` (name -> class) restricts an account to one class of the practice API; `control` is the
+        token of `/_rehearsal/`, drawn where none is given.
+        """
         self.rules = Rules(**rules)
         self.host = host
         self.port = port
+        self.control = control or secrets.token_urlsafe(24)
         self.record = Record()
         self.faults = Faults(self.rules.seed)
-        self._timeline = Timeline(accounts, self.rules, self.record)
-        self._api = Api(self._timeline, self.rules)
+        classes = {name: Repeat(word) for name, word in (repeats or {}).items()}
+        self._timeline = Timeline(accounts, self.rules, self.record, classes)
+        self._containers = Containers(self._timeline, self.rules)
+        self._front = Front(self._timeline, self._containers, self.rules)
+        self._control = Control(self.control, self._timeline, self.faults, self.record)
         self._stopping = threading.Event()
         self._server: Server | None = None
 
@@ -88,6 +112,10 @@ class Rehearsal:
 
     # ---- looking and playing
 
+    def open(self, name: str, token: str, repeat: Repeat | None = None) -> None:
+        """Open one more account, or give one another token or class."""
+        self._timeline.open(name, token, repeat)
+
     def statuses(self, name: str = "") -> list[Status]:
         """Return the posts that stand, oldest first, of one account or of all."""
         return self._timeline.statuses(name)
@@ -115,33 +143,41 @@ class Rehearsal:
     # ---- answering
 
     def _respond(self, call: Call) -> Answer:
-        account = self._api.caller(call)
+        if call.path.startswith("/_rehearsal"):
+            return self._control.answer(call)
+        account = self._front.caller(call)
         name = account.name if account else ""
         fault = self.faults.draw(call.method, call.path, name)
         if fault is not None:
             self._prepare(fault, name)
-        result = (_instead(fault) if fault else None) or self._api.handle(call)
-        self.record.add(
-            Request(
-                self.rules.clock(),
-                call.method,
-                call.path,
-                name,
-                call.headers.get("idempotency-key", ""),
-                result.outcome,
-                result.post,
-                fault.kind.value if fault else "",
-            )
-        )
+        result = (_instead(fault, call) if fault else None) or self._front.handle(call)
+        self._write_down(call, name, result, fault)
+        if fault is not None:
+            self._afterwards(fault, result)
         if self.rules.latency:
             self._stopping.wait(self.rules.latency)
         return self._spoil(fault, result.answer) if fault else result.answer
+
+    def _write_down(self, call: Call, name: str, result: Result, fault: Fault | None) -> None:
+        key = call.headers.get("idempotency-key", "")
+        kind = fault.kind.value if fault else ""
+        at, outcome = self.rules.clock(), result.outcome
+        self.record.add(Request(at, call.method, call.path, name, key, outcome, result.post, kind))
 
     def _prepare(self, fault: Fault, name: str) -> None:
         if fault.kind is Kind.SLOW_BEFORE:
             self._stopping.wait(fault.seconds)
         if fault.kind is Kind.REVOKED and name:
             self.revoke(name)
+
+    def _afterwards(self, fault: Fault, result: Result) -> None:
+        if fault.kind is Kind.LAGGING and result.post:
+            self._timeline.hide(result.post, fault.seconds)
+        if fault.kind is Kind.PROCESSING and result.made:
+            self._timeline.detain(result.made, fault.seconds)
+            self._containers.detain(result.made, fault.seconds)
+        if fault.kind is Kind.MEDIA_FAILS and result.made:
+            self._containers.spoil(result.made)
 
     def _spoil(self, fault: Fault, answer: Answer) -> Answer:
         """Do to an answer what was ordered."""
@@ -161,16 +197,23 @@ class Rehearsal:
         return answer
 
 
-def _instead(fault: Fault) -> Result | None:
+def _instead(fault: Fault, call: Call) -> Result | None:
     """Return what is answered in place of carrying a request out."""
     match fault.kind:
         case Kind.ERROR_BEFORE | Kind.RESET_BEFORE:
             return refusal(RefusedError(fault.status, "Something went wrong"), Outcome.FAILED)
         case Kind.LIMITED:
             told = {"Retry-After": str(math.ceil(fault.seconds))}
-            return refusal(RefusedError(429, "Too many requests", told))
+            return refusal(RefusedError(429, "Too many requests", told, "limited"))
         case Kind.REFUSED:
-            return refusal(RefusedError(422, "Validation failed: Text is not allowed here"))
+            return refusal(RefusedError(422, "Validation failed: Text is not allowed here", code="refused"))
         case Kind.DUPLICATE:
-            return refusal(RefusedError(422, "Validation failed: Text has already been posted"))
+            said = "Validation failed: Text has already been posted"
+            return refusal(RefusedError(422, said, code="duplicate"))
+        case Kind.PROCESSING if not call.path.endswith(_TAKEN):
+            said = "Cannot attach files that have not finished processing. Try again!"
+            return refusal(RefusedError(422, said, code="processing"))
     return None
+
+
+_TAKEN = ("/media", "/containers")  # these take what is then processed

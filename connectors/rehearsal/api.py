@@ -3,72 +3,30 @@
 Methods: https://docs.joinmastodon.org/methods/
 """
 
-import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 from connectors.rehearsal import page, shapes
 from connectors.rehearsal.messages import Account, Draft, Outcome, Page, RefusedError, Rules
-from connectors.rehearsal.meter import Meter
+from connectors.rehearsal.routing import Result, answer, find, moment, route
 from connectors.rehearsal.timeline import Timeline
-from connectors.rehearsal.wire import Answer, Call
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a call led to: the answer, and what the record says about it."""
-
-    answer: Answer
-    outcome: Outcome = Outcome.ANSWERED
-    post: str = ""
+from connectors.rehearsal.wire import Call
 
 
 class Api:
-    """Answers calls; whatever it cannot do becomes the error Mastodon would answer."""
+    """Carries out calls; whatever it cannot do is the error Mastodon would answer."""
 
     def __init__(self, timeline: Timeline, rules: Rules) -> None:
         self._timeline = timeline
         self._rules = rules
-        self._meter = Meter(rules)
 
-    def caller(self, call: Call) -> Account | None:
-        """Return whose token a call carries."""
-        return self._timeline.by_token(_token(call))
-
-    def handle(self, call: Call) -> Result:
-        """Carry out one call."""
-        self._timeline.release()
-        try:
-            account = self._signed_in(call)
-            used = self._meter.use(account.name if account else "")
-            try:
-                result = self._route(call, account)
-            except RefusedError as refused:
-                result = refusal(refused)
-        except RefusedError as refused:
-            return refusal(refused)
-        result.answer.headers.update(used)
-        return result
-
-    def _signed_in(self, call: Call) -> Account | None:
-        account = self.caller(call)
-        if account is None and _token(call):
-            raise RefusedError(401, "The access token is invalid")
-        if "transfer-encoding" in call.headers:
-            raise RefusedError(411, "Length required")
-        return account
-
-    def _route(self, call: Call, account: Account | None) -> Result:
-        for route in _ROUTES:
-            match = route.pattern.fullmatch(call.path) if route.method == call.method else None
-            if match is None:
-                continue
-            if route.signed and account is None:
+    def carry_out(self, call: Call, account: Account | None) -> Result:
+        """Carry out one call; raise `RefusedError`."""
+        found = find(_ROUTES, call)
+        if found is not None:
+            if found[0].signed and account is None:
                 raise RefusedError(401, "This method requires an authenticated user")
-            return route.does(self, call, account, match[1] if match.lastindex else "")
+            return found[0].does(self, call, account, *(found[1] or ("",)))
         if call.method == "GET" and (shown := page.show(self._timeline, call.path)) is not None:
             return Result(shown)
         raise RefusedError(404, "Record not found")
@@ -79,30 +37,30 @@ class Api:
         draft = _draft(call)
         at = call.value("scheduled_at")
         if at and self._rules.honours_key:
-            held = self._timeline.schedule(account, draft, _time(at))
-            return _json(shapes.scheduled(self._timeline.url, held, self._timeline.pictures(held.draft)))
-        status, new = self._timeline.post(account, draft)
-        answer = _json(shapes.status(self._timeline, status)).answer
-        return Result(answer, Outcome.ACCEPTED if new else Outcome.REPEATED, status.id)
+            held = self._timeline.schedule(account, draft, moment(at))
+            return answer(shapes.scheduled(self._timeline.url, held, self._timeline.pictures(held.draft)))
+        status, new = self._timeline.post(account, draft, self._rules.honours_key)
+        told = answer(shapes.status(self._timeline, status)).answer
+        return Result(told, Outcome.ACCEPTED if new else Outcome.REPEATED, status.id)
 
     def _status(self, _call: Call, _account: Account | None, id: str) -> Result:
-        return _json(shapes.status(self._timeline, self._timeline.get(id)))
+        return answer(shapes.status(self._timeline, self._timeline.get(id)))
 
     def _some(self, call: Call, _account: Account | None, _id: str) -> Result:
         found = self._timeline.some(call.asked("id"))
-        return _json([shapes.status(self._timeline, each) for each in found])
+        return answer([shapes.status(self._timeline, each) for each in found])
 
     def _source(self, _call: Call, _account: Account, id: str) -> Result:
-        return _json({"id": id, "text": self._timeline.get(id).text, "spoiler_text": ""})
+        return answer({"id": id, "text": self._timeline.get(id).text, "spoiler_text": ""})
 
     def _delete(self, _call: Call, account: Account, id: str) -> Result:
         status = self._timeline.delete(account, id)
-        return _json({**shapes.status(self._timeline, status), "text": status.text})
+        return answer({**shapes.status(self._timeline, status), "text": status.text})
 
     def _listing(self, call: Call, _account: Account | None, id: str) -> Result:
         account = self._timeline.account(id)
         found = self._timeline.listing(account, _page(call))
-        result = _json([shapes.status(self._timeline, each) for each in found])
+        result = answer([shapes.status(self._timeline, each) for each in found])
         if found:
             older = f"{self._timeline.url}{call.path}?max_id={found[-1].id}"
             result.answer.headers["Link"] = f'<{older}>; rel="next"'
@@ -112,15 +70,15 @@ class Api:
         held = self._timeline.scheduled(account)
         shown = [shapes.scheduled(self._timeline.url, h, self._timeline.pictures(h.draft)) for h in held]
         if not id:
-            return _json(shown)
+            return answer(shown)
         for each in shown:
             if each["id"] == id:
-                return _json(each)
+                return answer(each)
         raise RefusedError(404, "Record not found")
 
     def _let_go(self, _call: Call, account: Account, id: str) -> Result:
         self._timeline.unschedule(account, id)
-        return _json({})
+        return answer({})
 
     # ---- pictures
 
@@ -133,25 +91,26 @@ class Api:
         if len(file.data) > shapes.MEDIA_BYTES:
             raise RefusedError(422, "Validation failed: File is too large")
         picture, ready = self._timeline.upload(account, file.type, call.value("description"), file.data)
-        return _json(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 202)
+        taken = answer(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 202)
+        return replace(taken, made=picture.id)
 
     def _poll(self, _call: Call, account: Account, id: str) -> Result:
         picture, ready = self._timeline.poll(account, id)
-        return _json(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 206)
+        return answer(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 206)
 
     # ---- the server and its accounts
 
     def _me(self, _call: Call, account: Account, _id: str) -> Result:
-        return _json(shapes.account(self._timeline, account))
+        return answer(shapes.account(self._timeline, account))
 
     def _lookup(self, call: Call, _account: Account | None, _id: str) -> Result:
-        return _json(shapes.account(self._timeline, self._timeline.account(call.query.get("acct", ""))))
+        return answer(shapes.account(self._timeline, self._timeline.account(call.query.get("acct", ""))))
 
     def _account(self, _call: Call, _caller: Account | None, id: str) -> Result:
-        return _json(shapes.account(self._timeline, self._timeline.account(id)))
+        return answer(shapes.account(self._timeline, self._timeline.account(id)))
 
     def _self(self, call: Call, _account: Account | None, _id: str) -> Result:
-        return _json(_SELVES[call.path.rstrip("/")](self._rules, self._timeline.url))
+        return answer(_SELVES[call.path.rstrip("/")](self._rules, self._timeline.url))
 
 
 _SELVES = {
@@ -162,51 +121,23 @@ _SELVES = {
 }
 
 
-@dataclass(frozen=True)
-class _Route:
-    method: str
-    pattern: re.Pattern[str]
-    does: Callable[..., Result]
-    signed: bool = True
-
-
-def _route(rule: str, does: Callable[..., Result], signed: bool = True) -> _Route:
-    method, path = rule.split()
-    return _Route(method, re.compile(path.replace(":id", r"([^/]+)")), does, signed)
-
-
 _ROUTES = (
-    _route("POST /api/v1/statuses", Api._post),
-    _route("GET /api/v1/statuses", Api._some, signed=False),
-    _route("GET /api/v1/statuses/:id", Api._status, signed=False),
-    _route("GET /api/v1/statuses/:id/source", Api._source),
-    _route("DELETE /api/v1/statuses/:id", Api._delete),
-    _route("GET /api/v1/scheduled_statuses", Api._held),
-    _route("GET /api/v1/scheduled_statuses/:id", Api._held),
-    _route("DELETE /api/v1/scheduled_statuses/:id", Api._let_go),
-    _route("POST /api/v[12]/media", Api._upload),
-    _route("GET /api/v1/media/:id", Api._poll),
-    _route("GET /api/v1/accounts/verify_credentials", Api._me),
-    _route("GET /api/v1/accounts/lookup", Api._lookup, signed=False),
-    _route("GET /api/v1/accounts/:id", Api._account, signed=False),
-    _route("GET /api/v1/accounts/:id/statuses", Api._listing, signed=False),
-    *(_route(f"GET {re.escape(path)}/?", Api._self, signed=False) for path in _SELVES),
+    route("POST /api/v1/statuses", Api._post),
+    route("GET /api/v1/statuses", Api._some, signed=False),
+    route("GET /api/v1/statuses/:id", Api._status, signed=False),
+    route("GET /api/v1/statuses/:id/source", Api._source),
+    route("DELETE /api/v1/statuses/:id", Api._delete),
+    route("GET /api/v1/scheduled_statuses", Api._held),
+    route("GET /api/v1/scheduled_statuses/:id", Api._held),
+    route("DELETE /api/v1/scheduled_statuses/:id", Api._let_go),
+    route("POST /api/v[12]/media", Api._upload),
+    route("GET /api/v1/media/:id", Api._poll),
+    route("GET /api/v1/accounts/verify_credentials", Api._me),
+    route("GET /api/v1/accounts/lookup", Api._lookup, signed=False),
+    route("GET /api/v1/accounts/:id", Api._account, signed=False),
+    route("GET /api/v1/accounts/:id/statuses", Api._listing, signed=False),
+    *(route(f"GET {re.escape(path)}/?", Api._self, signed=False) for path in _SELVES),
 )
-
-
-def refusal(error: RefusedError, outcome: Outcome = Outcome.REFUSED) -> Result:
-    """Turn an error into what Mastodon answers."""
-    body = json.dumps({"error": str(error)}).encode()
-    return Result(Answer(error.status, body, headers=dict(error.headers)), outcome)
-
-
-def _json(value: Any, status: int = 200) -> Result:
-    return Result(Answer(status, json.dumps(value, ensure_ascii=False).encode()))
-
-
-def _token(call: Call) -> str:
-    scheme, _, token = call.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _draft(call: Call) -> Draft:
@@ -221,14 +152,6 @@ def _draft(call: Call) -> Draft:
         )
     except ValueError as error:
         raise RefusedError(400, "The body cannot be read") from error
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RefusedError(422, "Validation failed: Scheduled at is not a time") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _page(call: Call) -> Page:

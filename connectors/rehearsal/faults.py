@@ -2,8 +2,12 @@
 
 import random
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from connectors.base import Repeat
 
 
 class Kind(StrEnum):
@@ -22,11 +26,37 @@ class Kind(StrEnum):
     SLOW_AFTER = "slow after"  # does it, then waits `seconds` before it answers
     GARBLED = "garbled"  # does it, then answers 200 with something that is not JSON
     WRONG_JSON = "wrong json"  # does it, then answers 200 with JSON of another shape
+    PROCESSING = "processing"  # an upload or container stays in progress for `seconds`; a post is not taken
+    MEDIA_FAILS = "media fails"  # a container is taken, and its processing then ends in an error
+    LAGGING = "lagging"  # does it, but listings show the post `seconds` later
+
+    @classmethod
+    def read(cls, text: str) -> "Kind":
+        """Read a kind as people write it: `lost-reply`, `lost_reply` or `lost reply`."""
+        return cls(text.strip().lower().replace("-", " ").replace("_", " "))
 
 
+# Of these, nothing comes: the request was not carried out.
 BEFORE = frozenset(
     {Kind.ERROR_BEFORE, Kind.RESET_BEFORE, Kind.LIMITED, Kind.REFUSED, Kind.DUPLICATE, Kind.REVOKED}
 )
+# Where the practice API publishes, holds for later, and lets look: (method, path) for `Fault`.
+COMMITS: Mapping[Repeat, tuple[str, str]] = {
+    Repeat.KEY: ("POST", "/practice/v1/key/posts"),
+    Repeat.CONTAINER: ("POST", "/practice/v1/container/containers/*/publish"),
+    Repeat.LISTING: ("POST", "/practice/v1/listing/posts"),
+    Repeat.NOTHING: ("POST", "/practice/v1/nothing/posts"),
+}
+SCHEDULES: Mapping[Repeat, tuple[str, str]] = {
+    Repeat.KEY: ("POST", "/practice/v1/key/scheduled"),
+    Repeat.CONTAINER: ("POST", "/practice/v1/container/containers/*/schedule"),
+    Repeat.LISTING: ("POST", "/practice/v1/listing/scheduled"),
+}
+LOOKS: Mapping[Repeat, tuple[str, str]] = {
+    Repeat.KEY: ("GET", "/practice/v1/key/posts"),
+    Repeat.CONTAINER: ("GET", "/practice/v1/container/containers/"),
+    Repeat.LISTING: ("GET", "/practice/v1/listing/posts"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,8 @@ class Fault:
     """One order: what shall go wrong with which requests.
 
     By script: the next `times` matching requests (None: all of them). By rate: each matching request with
-    probability `rate`, at most `times` of them. `path` is a beginning; `account` "" means any.
+    probability `rate`, at most `times` of them. `path` is a beginning, or with `*` in it the whole, where `*`
+    stands for anything; `account` "" means any.
     """
 
     kind: Kind
@@ -48,7 +79,9 @@ class Fault:
 
     def matches(self, method: str, path: str, account: str) -> bool:
         """Say whether a request is one of those meant."""
-        return method == self.method and path.startswith(self.path) and self.account in ("", account)
+        if method != self.method or self.account not in ("", account):
+            return False
+        return fnmatchcase(path, self.path) if "*" in self.path else path.startswith(self.path)
 
 
 @dataclass
@@ -82,6 +115,8 @@ class Faults:
 
     def draw(self, method: str, path: str, account: str) -> Fault | None:
         """Return what shall go wrong with this request, and use that order up by one."""
+        if not self._orders:
+            return None
         with self._lock:
             for order in self._orders:
                 if order.fault.matches(method, path, account) and self._strikes(order.fault):

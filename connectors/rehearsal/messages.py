@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from connectors.base import Repeat
+from connectors.rehearsal import markup
+
 
 @dataclass
 class Rules:
@@ -19,6 +22,10 @@ class Rules:
     latency: float = 0.0  # added before every answer
     rate_limit: int | None = 1_000_000  # API calls per account in 5 minutes; None: no limit and no headers
     refuses_duplicates: bool = False  # the account's newest text again is refused
+    soonest: float = 300.0  # how far ahead a post for later must be
+    farthest: float = 30 * 86400.0  # and how far it may be (practice only)
+    processing: float = 0.0  # how long a fresh container is in progress
+    container_lives: float = 86400.0  # how long a container can be published
     seed: int = 0  # of faults by rate
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -26,19 +33,24 @@ class Rules:
 class RefusedError(Exception):
     """The platform will not do this; carries the HTTP status, what Mastodon would say, and headers."""
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, headers: dict[str, str] | None = None, code: str = ""
+    ) -> None:
+        """`code` is a word for programs, which Mastodon does not have."""
         super().__init__(message)
         self.status = status
         self.headers = headers or {}
+        self.code = code
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who may post here."""
+    """Somebody who may post here; `repeat` is the only class of the practice API that is open to them."""
 
     id: str
     name: str
     created_at: datetime
+    repeat: Repeat | None = None  # None: each of them
 
     @property
     def title(self) -> str:
@@ -66,22 +78,29 @@ class Draft:
     language: str = ""
     visibility: str = "public"
     key: str = ""
+    link: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Status:
-    """A post that was accepted."""
+    """A post that was accepted; `server` is where its hashtags lead."""
 
     id: str
     account: str
     text: str
-    html: str
+    server: str
     media: tuple[Picture, ...]
     key: str
     created_at: datetime
     reply_to: str = ""
     language: str = "en"
     visibility: str = "public"
+    link: str = ""
+
+    @property
+    def html(self) -> str:
+        """The text as it is shown; made anew each time, since hundreds of thousands may be held."""
+        return markup.render(self.text, self.server)
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # a fault before anything was done
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request as the platform saw it; `post` is the id of the post it made or met."""
 
@@ -144,6 +163,19 @@ class Record:
     def requests(self) -> list[Request]:
         """Every request, in the order they were carried out."""
         return list(self._requests)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many posts and how many requests there are."""
+        return len(self._posts), len(self._requests)
+
+    def posts_since(self, first: int, limit: int = 1000) -> list[Status]:
+        """Return posts from position `first` on, oldest first."""
+        return self._posts[first : first + limit]
+
+    def requests_since(self, first: int, limit: int = 1000) -> list[Request]:
+        """Return requests from position `first` on, oldest first."""
+        return self._requests[first : first + limit]
 
     def add(self, entry: Status | Request) -> None:
         """Write down one post or request."""

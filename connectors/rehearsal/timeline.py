@@ -1,11 +1,14 @@
 """What clients ask becomes what the platform holds: accounts, pictures, posts now and posts for later."""
 
+import bisect
+import heapq
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connectors.base import Repeat
 from connectors.rehearsal import markup
 from connectors.rehearsal.messages import (
     Account,
@@ -19,7 +22,7 @@ from connectors.rehearsal.messages import (
     Status,
 )
 
-_SOON = timedelta(minutes=5)  # https://docs.joinmastodon.org/methods/statuses/#create (scheduled_at)
+_NONE: Mapping[str, Repeat] = {}
 
 
 @dataclass
@@ -27,30 +30,53 @@ class _Upload:
     owner: str
     picture: Picture
     polls: int
+    ready_at: datetime
     used: bool = False
 
 
 class Timeline:
     """Everything the platform holds; each method is one step that others see whole or not at all."""
 
-    def __init__(self, accounts: Mapping[str, str], rules: Rules, record: Record) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, str],
+        rules: Rules,
+        record: Record,
+        repeats: Mapping[str, Repeat] = _NONE,
+    ) -> None:
         self.rules = rules
         self.url = ""
+        self.lock = threading.RLock()
         self._record = record
-        self._lock = threading.RLock()
         self._last_id = 0
-        joined = rules.clock()
-        self._accounts = {name: Account(self._id(), name, joined) for name in accounts}
-        self._tokens = {token: name for name, token in accounts.items()}
+        self._accounts: dict[str, Account] = {}
+        self._tokens: dict[str, str] = {}
         self._revoked: set[str] = set()
-        self._statuses: dict[str, dict[str, Status]] = {name: {} for name in accounts}
+        self._statuses: dict[str, dict[str, Status]] = {}
+        self._order: dict[str, list[Status]] = {}  # all of an account, deleted ones too, oldest first
         self._owner: dict[str, str] = {}
         self._keys: dict[tuple[str, str], tuple[datetime, str]] = {}
         self._uploads: dict[str, _Upload] = {}
         self._scheduled: dict[str, Scheduled] = {}
+        self._due: list[tuple[datetime, str]] = []  # a heap of what is held; what was let go stays in it
+        self._let_go: set[str] = set()
+        self._became: dict[str, tuple[Scheduled, Status]] = {}  # what was held and is public by now
+        self._late: dict[str, datetime] = {}  # posts that listings show only from then on
         self._counts: dict[str, Counter[str]] = {}
+        for name, token in accounts.items():
+            self.open(name, token, repeats.get(name))
 
     # ---- accounts
+
+    def open(self, name: str, token: str, repeat: Repeat | None = None) -> None:
+        """Let somebody post here; a name that is known gets another token."""
+        with self.lock:
+            self._tokens = {each: who for each, who in self._tokens.items() if who != name} | {token: name}
+            known = self._accounts.get(name)
+            id, joined = (known.id, known.created_at) if known else (self.new_id(), self.rules.clock())
+            self._accounts[name] = Account(id, name, joined, repeat)
+            self._statuses.setdefault(name, {})
+            self._order.setdefault(name, [])
 
     def by_token(self, token: str) -> Account | None:
         """Return whose token this is, None if nobody's or revoked."""
@@ -74,6 +100,10 @@ class Timeline:
         """Return how many posts of an account stand."""
         return len(self._statuses[account.name])
 
+    def revoked(self, name: str) -> bool:
+        """Say whether the account's token is worthless for now."""
+        return name in self._revoked
+
     def revoke(self, name: str) -> None:
         """Make the account's token worthless until `restore`."""
         self._revoked.add(self.account(name).name)
@@ -86,20 +116,38 @@ class Timeline:
 
     def upload(self, account: Account, type: str, alt: str, data: bytes) -> tuple[Picture, bool]:
         """Take a file; the second value says whether it can be used already."""
-        with self._lock:
-            picture = Picture(self._id(), type, alt, data)
-            self._uploads[picture.id] = _Upload(account.name, picture, self.rules.media_polls)
+        with self.lock:
+            picture = Picture(self.new_id(), type, alt, data)
+            polls, now = self.rules.media_polls, self.rules.clock()
+            self._uploads[picture.id] = _Upload(account.name, picture, polls, now)
             return picture, not self.rules.media_polls
 
     def poll(self, account: Account, id: str) -> tuple[Picture, bool]:
         """Look at a file; each look brings a processing one nearer to its end."""
-        with self._lock:
+        with self.lock:
             upload = self._uploads.get(id)
             if upload is None or upload.owner != account.name:
                 raise RefusedError(404, "Record not found")
-            ready = upload.polls == 0
+            ready = self._is_ready(upload)
             upload.polls = max(0, upload.polls - 1)
             return upload.picture, ready
+
+    def ready(self, draft: Draft) -> bool:
+        """Say whether all files of a draft can be used; each look brings one nearer to its end."""
+        with self.lock:
+            uploads = [self._uploads[id] for id in draft.media_ids]
+            ready = all(self._is_ready(each) for each in uploads)
+            for each in uploads:
+                each.polls = max(0, each.polls - 1)
+            return ready
+
+    def _is_ready(self, upload: _Upload) -> bool:
+        return upload.polls == 0 and self.rules.clock() >= upload.ready_at
+
+    def detain(self, id: str, seconds: float) -> None:
+        """Have a file still be processing for some time."""
+        if id in self._uploads:
+            self._uploads[id].ready_at = self.rules.clock() + timedelta(seconds=seconds)
 
     def picture(self, id: str) -> Picture:
         """Return a file for anybody to see."""
@@ -113,15 +161,15 @@ class Timeline:
 
     # ---- posts
 
-    def post(self, account: Account, draft: Draft) -> tuple[Status, bool]:
-        """Accept a draft, or give back what its key already made; the second value says "new"."""
-        with self._lock:
-            if (earlier := self._by_key(account, draft.key)) is not None:
-                return self.get(earlier), False
-            self._check(account, draft)
-            status = self._accept(account, draft)
-            if draft.key:
-                self._keys[account.name, draft.key] = (self.rules.clock(), status.id)
+    def post(self, account: Account, draft: Draft, keyed: bool) -> tuple[Status, bool]:
+        """Accept a draft, or give back what its key already made where keys count; the second says "new"."""
+        with self.lock:
+            if keyed and (earlier := self._posted(account, draft.key)) is not None:
+                return earlier, False
+            self.check(account, draft)
+            status = self._accept(account, draft, self.rules.clock())
+            if draft.key and keyed:
+                self._keys[account.name, draft.key] = (status.created_at, status.id)
             return status, True
 
     def get(self, id: str) -> Status:
@@ -138,14 +186,14 @@ class Timeline:
 
     def delete(self, account: Account, id: str) -> Status:
         """Take the account's own post away; the record keeps it."""
-        with self._lock:
+        with self.lock:
             if self.get(id).account != account.name:
                 raise RefusedError(404, "Record not found")
             return self._statuses[account.name].pop(id)
 
     def statuses(self, name: str = "") -> list[Status]:
         """Return the posts that stand, oldest first, of one account or of all."""
-        with self._lock:
+        with self.lock:
             self.release()
             names = [self.account(name).name] if name else list(self._statuses)
             return sorted(
@@ -154,15 +202,31 @@ class Timeline:
 
     def listing(self, account: Account, page: Page) -> list[Status]:
         """Return one page of an account's posts, newest first, as late as the rules say."""
-        with self._lock:
-            newest = self.rules.clock() - timedelta(seconds=self.rules.lag)
+        with self.lock:
             found: list[Status] = []
-            for status in reversed(self._statuses[account.name].values()):
+            for status in self._older(account.name, page.max_id):
                 if len(found) == page.limit or (page.since_id and int(status.id) <= int(page.since_id)):
                     break
-                if status.created_at <= newest and _on(page, status):
+                if self._listed(status) and not (page.exclude_replies and status.reply_to):
                     found.append(status)
             return found
+
+    def _older(self, name: str, max_id: str) -> Iterator[Status]:
+        order = self._order[name]
+        first = (
+            bisect.bisect_left(order, int(max_id), key=lambda each: int(each.id)) if max_id else len(order)
+        )
+        return (order[n] for n in range(first - 1, -1, -1))
+
+    def _listed(self, status: Status) -> bool:
+        if status.id not in self._statuses[status.account]:
+            return False
+        now, late = self.rules.clock(), self._late.get(status.id)
+        return status.created_at <= now - timedelta(seconds=self.rules.lag) and (late is None or late <= now)
+
+    def hide(self, id: str, seconds: float) -> None:
+        """Keep a post out of listings for some time, on top of the rules."""
+        self._late[id] = self.rules.clock() + timedelta(seconds=seconds)
 
     def counts(self, id: str) -> Counter[str]:
         """Return how often a post was liked, boosted and answered."""
@@ -170,66 +234,99 @@ class Timeline:
 
     def count(self, id: str, what: str, times: int) -> None:
         """Play `times` interactions of one kind."""
-        with self._lock:
+        with self.lock:
             self.get(id)
             self._counts.setdefault(id, Counter())[what] += times
 
     # ---- posts for later
 
-    def schedule(self, account: Account, draft: Draft, at: datetime) -> Scheduled:
-        """Hold a draft until its time, which must be at least five minutes away."""
-        with self._lock:
-            if (held := self._scheduled.get(self._by_key(account, draft.key) or "")) is not None:
-                return held
-            if at < self.rules.clock() + _SOON:
-                raise RefusedError(422, "Validation failed: Scheduled at must be at least 5 minutes ahead")
-            self._check(account, draft)
-            held = Scheduled(self._id(), account, draft, at)
+    def schedule(self, account: Account, draft: Draft, at: datetime, keyed: bool = True) -> Scheduled:
+        """Hold a draft until its time, or give back what its key already made where keys count."""
+        with self.lock:
+            if keyed and (earlier := self._held(account, draft.key)) is not None:
+                return earlier
+            now, rules = self.rules.clock(), self.rules
+            if at < now + timedelta(seconds=rules.soonest):
+                # https://docs.joinmastodon.org/methods/statuses/#create (scheduled_at)
+                minutes = f"{rules.soonest / 60:g} minutes"
+                said = f"Validation failed: Scheduled at must be at least {minutes} ahead"
+                raise RefusedError(422, said, code="time")
+            self.check(account, draft)
+            held = Scheduled(self.new_id(), account, draft, at)
             self._scheduled[held.id] = held
-            if draft.key:
-                self._keys[account.name, draft.key] = (self.rules.clock(), held.id)
+            heapq.heappush(self._due, (at, held.id))
+            if draft.key and keyed:
+                self._keys[account.name, draft.key] = (now, held.id)
             return held
+
+    def became(self, id: str) -> Status | None:
+        """Return the post that something held has become."""
+        return self._became[id][1] if id in self._became else None
+
+    def holds(self, id: str) -> bool:
+        """Say whether something is still held."""
+        return id in self._scheduled
 
     def scheduled(self, account: Account) -> list[Scheduled]:
         """Return what is held for an account, the earliest first."""
-        with self._lock:
+        with self.lock:
             held = [each for each in self._scheduled.values() if each.account == account]
             return sorted(held, key=lambda each: each.at)
 
     def unschedule(self, account: Account, id: str) -> Scheduled:
         """Let go of a held draft, which will then not be published."""
-        with self._lock:
+        with self.lock:
             if id not in self._scheduled or self._scheduled[id].account != account:
                 raise RefusedError(404, "Record not found")
+            self._let_go.add(id)
             return self._scheduled.pop(id)
 
+    def let_go(self, id: str) -> bool:
+        """Say whether something was held and was let go before its time."""
+        return id in self._let_go
+
     def release(self) -> None:
-        """Publish the held drafts whose time has come."""
-        if not self._scheduled:
+        """Publish the held drafts whose time has come; each is public since its time."""
+        if not self._due or self._due[0][0] > self.rules.clock():
             return
-        with self._lock:
+        with self.lock:
             now = self.rules.clock()
-            for held in sorted(self._scheduled.values(), key=lambda each: each.at):
-                if held.at <= now:
-                    self._accept(held.account, held.draft)
-                    del self._scheduled[held.id]
+            while self._due and self._due[0][0] <= now:
+                held = self._scheduled.pop(heapq.heappop(self._due)[1], None)
+                if held is not None:
+                    self._became[held.id] = (held, self._accept(held.account, held.draft, held.at))
 
     # ---- inside
 
-    def _id(self) -> str:
+    def new_id(self) -> str:
+        """Return an id that nothing has; the timeline's lock must be held."""
         # Mastodon's ids are milliseconds and 16 bits more: they grow with time and never repeat.
         self._last_id = max(self._last_id + 1, int(self.rules.clock().timestamp() * 1000) << 16)
         return str(self._last_id)
 
-    def _by_key(self, account: Account, key: str) -> str | None:
-        if not key or not self.rules.honours_key:
+    def _posted(self, account: Account, key: str) -> Status | None:
+        """Return the post of a key, whether it was posted or held; what was let go leaves its key free."""
+        id = self._by_key(account, key)
+        if id in self._scheduled:
+            raise RefusedError(409, "A post with this key is held until its time", code="scheduled")
+        if id is None or (id not in self._owner and id not in self._became):
             return None
-        at, id = self._keys.get((account.name, key), (None, ""))
+        return self.get(self._became[id][1].id if id in self._became else id)
+
+    def _held(self, account: Account, key: str) -> Scheduled | None:
+        id = self._by_key(account, key)
+        if id is not None and id in self._owner:
+            raise RefusedError(409, "A post with this key is public already", code="published")
+        return None if id is None else self._scheduled.get(id) or self._became.get(id, (None,))[0]
+
+    def _by_key(self, account: Account, key: str) -> str | None:
+        at, id = self._keys.get((account.name, key), (None, "")) if key else (None, "")
         if at is None or self.rules.clock() - at >= timedelta(seconds=self.rules.key_seconds):
             return None
         return id
 
-    def _check(self, account: Account, draft: Draft) -> None:
+    def check(self, account: Account, draft: Draft, media_ready: bool = True) -> None:
+        """Raise `RefusedError` where a draft would not be accepted."""
         size = markup.length(draft.text, self.rules.max_characters)
         if not draft.text and not draft.media_ids:
             raise RefusedError(422, "Validation failed: Text can't be blank")
@@ -239,12 +336,15 @@ class Timeline:
             )
         if draft.reply_to:
             self.get(draft.reply_to)
-        self._check_media(account, draft)
-        latest = next(reversed(self._statuses[account.name].values()), None)
-        if self.rules.refuses_duplicates and latest is not None and latest.text == draft.text:
-            raise RefusedError(422, "Validation failed: Text has already been posted")
+        self._check_media(account, draft, media_ready)
+        if self.rules.refuses_duplicates and self._newest_text(account.name) == draft.text:
+            raise RefusedError(422, "Validation failed: Text has already been posted", code="duplicate")
 
-    def _check_media(self, account: Account, draft: Draft) -> None:
+    def _newest_text(self, name: str) -> str | None:
+        latest = next(reversed(self._statuses[name].values()), None)
+        return latest.text if latest else None
+
+    def _check_media(self, account: Account, draft: Draft, ready: bool) -> None:
         if len(draft.media_ids) > self.rules.max_media:
             raise RefusedError(
                 422, f"Validation failed: Cannot attach more than {self.rules.max_media} files"
@@ -253,33 +353,30 @@ class Timeline:
             upload = self._uploads.get(id)
             if upload is None or upload.owner != account.name or upload.used:
                 raise RefusedError(422, f"Validation failed: Media {id} not found or already attached")
-            if upload.polls:
-                raise RefusedError(422, "Cannot attach files that have not finished processing. Try again!")
+            if ready and not self._is_ready(upload):
+                said = "Cannot attach files that have not finished processing. Try again!"
+                raise RefusedError(422, said, code="processing")
 
-    def _accept(self, account: Account, draft: Draft) -> Status:
+    def _accept(self, account: Account, draft: Draft, at: datetime) -> Status:
         for id in draft.media_ids:
             self._uploads[id].used = True
         status = Status(
-            self._id(),
+            self.new_id(),
             account.name,
             draft.text,
-            markup.render(draft.text, self.url),
+            self.url,
             tuple(self.pictures(draft)),
             draft.key,
-            self.rules.clock(),
+            at,
             draft.reply_to,
             draft.language or "en",
             draft.visibility,
+            draft.link,
         )
         self._statuses[account.name][status.id] = status
+        self._order[account.name].append(status)
         self._owner[status.id] = account.name
         if status.reply_to:
             self._counts.setdefault(status.reply_to, Counter())["replies"] += 1
         self._record.add(status)
         return status
-
-
-def _on(page: Page, status: Status) -> bool:
-    if page.max_id and int(status.id) >= int(page.max_id):
-        return False
-    return not (page.exclude_replies and status.reply_to)
