@@ -117,22 +117,45 @@ class Accounts:
         """Return what a channel declares, whether or not an account is connected."""
         return self._kind(channel).capabilities
 
+    def declared(self, channel: str) -> Capabilities | None:
+        """Return what a channel declares; None where this program does not know it (any more)."""
+        known = channel in self._catalogue.names()
+        return self._catalogue.find(channel).capabilities if known else None
+
     def limits(self, name: str) -> Capabilities:
         """Return what holds for one account: announced by its server, else as declared."""
         connector = self.open(name)
         with _let_in(name, connector.settings):
             return connector.limits()
 
-    def open(self, name: str) -> Connector:
-        """Give this thread's connector of an account; raise `OutsideError` if the name is not connected."""
-        with self._lock:
-            memory = self._memories.setdefault(name, SealedMemory(self._engine, self._key, name))
-        row = memory.read()
+    def seen(self, name: str, connected_at: datetime, sealed_memory: bytes, read_at: float) -> bool:
+        """Take over what a login's row held at `read_at` (steady seconds), so that `open` need not read it.
+
+        False: `open` has to read the row itself.
+        """
+        return self._memory(name).take(connected_at, sealed_memory, read_at)
+
+    def open(self, name: str, connected_at: datetime | None = None) -> Connector:
+        """Give this thread's connector of an account; raise `OutsideError` if the name is not connected.
+
+        With `connected_at`, which the login's row was just seen to hold, a connector that was opened for it
+        is given without reading the row.
+        """
         mine: dict[str, _Open] = self._mine.__dict__.setdefault("connectors", {})
+        if connected_at is not None and name in mine and mine[name].since == connected_at:
+            return mine[name].connector
+        memory = self._memory(name)
+        row = memory.read()
         if name not in mine or mine[name].since != row.connected_at:
             self._close(mine.pop(name, None))
             mine[name] = _Open(row.connected_at, self._build(row, memory))
         return mine[name].connector
+
+    def _memory(self, name: str) -> SealedMemory:
+        with self._lock:
+            if name not in self._memories:
+                self._memories[name] = SealedMemory(self._engine, self._key, name)
+            return self._memories[name]
 
     def close(self) -> None:
         """Let go of every connection that any thread opened."""

@@ -1,7 +1,9 @@
 """What a connector must remember (sessions, announced limits) -> sealed bytes in its account's row."""
 
 import json
+import math
 import threading
+import time
 from collections.abc import Iterator, MutableMapping
 from datetime import datetime
 
@@ -25,6 +27,7 @@ class SealedMemory(MutableMapping[str, str]):
         self._seen = b""
         self._values: dict[str, str] = {}
         self._since: datetime | None = None
+        self._changed_at = -math.inf
 
     def read(self) -> Account:
         """Return the account's row and take over its memory; raise `OutsideError` if there is none."""
@@ -32,8 +35,25 @@ class SealedMemory(MutableMapping[str, str]):
             row = session.get(Account, self._name)
             if row is None:
                 raise OutsideError(f"Account {self._name!r} is not connected; connect it and run again.")
-            self._take(row)
+            self._take(row.connected_at, row.sealed_memory)
             return row
+
+    def take(self, connected_at: datetime, sealed_memory: bytes, read_at: float) -> bool:
+        """Take over what the account's row was read to hold at `read_at` (steady seconds); False: it was not.
+
+        Nobody is waited for: who changes it at this moment may wait for the transaction that read the row.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._changed_at >= read_at:
+                return False
+            self._take(connected_at, sealed_memory)
+        except OutsideError:  # it cannot be opened: `read` says so to whoever needs it
+            return False
+        finally:
+            self._lock.release()
+        return True
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -65,13 +85,13 @@ class SealedMemory(MutableMapping[str, str]):
                 values = {**unpack(self._key, row.sealed_memory, aad(row.name)), **put}
                 values.pop(drop, None)
                 row.sealed_memory = pack(self._key, values, aad(row.name))
-            self._values, self._seen = values, row.sealed_memory
+            self._values, self._seen, self._changed_at = values, row.sealed_memory, time.monotonic()
 
-    def _take(self, row: Account) -> None:
-        if row.sealed_memory != self._seen:
-            self._values = unpack(self._key, row.sealed_memory, aad(row.name))
-            self._seen = row.sealed_memory
-        self._since = row.connected_at
+    def _take(self, connected_at: datetime, sealed_memory: bytes) -> None:
+        if sealed_memory != self._seen:
+            self._values = unpack(self._key, sealed_memory, aad(self._name))
+            self._seen = sealed_memory
+        self._since = connected_at
 
 
 def aad(name: str) -> str:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -208,7 +208,7 @@ def _lead(engine: Engine, waiting: list[Waiting]) -> None:
                 if each.each is None:
                     _alone(session.connection(), each)
             for work, parts in units.items():
-                _as_one(session, work, parts)
+                _as_one(session, work, parts, only=len(parts) == len(waiting))
     except BaseException as error:
         for each in waiting:
             each.error = error
@@ -220,14 +220,14 @@ def _lead(engine: Engine, waiting: list[Waiting]) -> None:
                 each.turn.release()
 
 
-def _as_one(session: Session, work: Callable[..., Any], parts: list[Waiting]) -> None:
-    """Do the parts of one work behind a savepoint."""
+def _as_one(session: Session, work: Callable[..., Any], parts: list[Waiting], only: bool) -> None:
+    """Do the parts of one work behind a savepoint; what is all of its transaction needs none."""
     try:
-        with session.begin_nested():
+        with nullcontext() if only else session.begin_nested():
             results = work(session, [part.each[0] for part in parts])
-    except DatabaseError:
-        raise  # the whole transaction may be gone
     except Exception as error:
+        if only or (isinstance(error, DatabaseError) and not isinstance(error, IntegrityError)):
+            raise  # everything in the transaction goes
         for part in parts:
             part.error = error
         return

@@ -1,6 +1,6 @@
 """Owns campaign, item, revision, approval: applies a diff, approves, rejects, cancels; the statuses."""
 
-from orchestrator.items.applying import Applied, Run, apply, open_campaign, single, standing
+from orchestrator.items.applying import Applied, Run, apply, open_campaign, overtake, single, standing
 from orchestrator.items.asking import by_remote_id, contacts, counts, over_cap, published, unsettled
 from orchestrator.items.deciding import (
     approve,
@@ -12,8 +12,9 @@ from orchestrator.items.deciding import (
     reject,
     reschedule,
 )
-from orchestrator.items.posts import addressee, keep_post, post_of
-from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift
+from orchestrator.items.files import Kept, going_on, keep_files, kept
+from orchestrator.items.posts import addressee, keep_post, post_of, posts_of
+from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift, shift_all
 from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Campaign",
     "Changes",
     "Item",
+    "Kept",
     "MediaFile",
     "Revision",
     "Run",
@@ -36,16 +38,22 @@ __all__ = [
     "cancel",
     "contacts",
     "counts",
+    "going_on",
+    "keep_files",
     "keep_post",
+    "kept",
     "missing",
     "open_campaign",
     "over_cap",
+    "overtake",
     "post_of",
+    "posts_of",
     "published",
     "reference",
     "reject",
     "reschedule",
     "shift",
+    "shift_all",
     "single",
     "standing",
     "unsettled",

@@ -1,10 +1,13 @@
 """The statuses of an item, which may follow which, and the one way from one to the next."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, Table, Update, bindparam, update
 from sqlmodel import Session, col
 
 from orchestrator.items.tables import Item
@@ -57,6 +60,10 @@ class Changes:
     leave_at: datetime | None = None
     stop_id: int | None = None
 
+    def set(self) -> dict[str, Any]:
+        """Return the columns that change."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 def shift(
     session: Session, item_id: str, expected: Status, to: Status, changes: Changes | None, now: datetime
@@ -65,14 +72,39 @@ def shift(
 
     Raises ValueError for a step that `FOLLOWS` does not know: that is a bug, never a race.
     """
-    if to not in FOLLOWS[expected]:
-        raise ValueError(f"{to} cannot follow {expected}")
-    values = {name: value for name, value in asdict(changes or Changes()).items() if value is not None}
-    change = (
-        update(Item)
-        .where(col(Item.id) == item_id, col(Item.status) == expected)
-        .values(status=to.value, updated_at=now, **values)
-    )
-    result = session.execute(change)
+    _check(expected, to)
+    change = update(Item).where(col(Item.id) == item_id, col(Item.status) == expected)
+    result = session.execute(change.values(status=to.value, updated_at=now, **(changes or Changes()).set()))
     assert isinstance(result, CursorResult)
     return result.rowcount == 1
+
+
+def shift_all(
+    session: Session, expected: Status, to: Status, changes: Mapping[str, Changes], now: datetime
+) -> int:
+    """Take items, by their ids, from one status to another; return how many were where they were expected.
+
+    All of them change the same fields. Items that the session has loaded are not brought up to date. Raises
+    ValueError as `shift` does.
+    """
+    _check(expected, to)
+    if not changes:
+        return 0
+    rows = [{"of": id, "updated_at": now, **each.set()} for id, each in changes.items()]
+    return session.connection().execute(_step(expected, to), rows).rowcount
+
+
+def _check(expected: Status, to: Status) -> None:
+    if to not in FOLLOWS[expected]:
+        raise ValueError(f"{to} cannot follow {expected}")
+
+
+@cache
+def _step(expected: Status, to: Status) -> Update:
+    """Make the statement once; the other columns that it sets are those that its parameters name."""
+    items: Table = Item.__table__  # type: ignore[attr-defined]
+    return (
+        update(items)
+        .where(items.c.id == bindparam("of"), items.c.status == expected.value)
+        .values(status=to.value)
+    )

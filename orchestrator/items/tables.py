@@ -43,7 +43,7 @@ class Item(SQLModel, table=True):
     __tablename__ = "item"
     __table_args__ = (
         Index("ix_item_status_due_at", "status", "due_at"),
-        Index("ix_item_leaving", "account", "status", "leave_at"),
+        Index("ix_item_leaving", "account", "status", "leave_at", "id"),
     )
 
     id: str = Field(primary_key=True)

@@ -1,17 +1,21 @@
 """A claim -> the attempt a connector is handed: what it keeps and when the bytes leave is durable."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row, Table, bindparam, update
 from sqlmodel import Session, select
 
 from connectors.base import LeaseLostError
 from orchestrator import db
 from orchestrator.items import Item
-from orchestrator.outbox.claim import Claim
+from orchestrator.outbox import stops
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.tables import AttemptRow, Lease, State
+from orchestrator.outbox.tables import AttemptRow, Lease, State, Stop
+from orchestrator.outbox.tries import Claim
 
 
 class LiveAttempt:
@@ -59,38 +63,19 @@ class LiveAttempt:
 
         A sign of life as well: a lease that still holds is renewed, so that slow uploads do not use it up.
         """
-        self._kept, self._deadline = db.together(
-            self._means.engine, lambda session: self._keep(session, name, value)
-        )
+        asked = _Keeping(self._means, self._claim, {**self._kept, name: value})
+        self._deadline = db.as_one(self._means.engine, _keep_all, asked)
+        self._kept[name] = value
         return value
-
-    def _keep(self, session: Session, name: str, value: str) -> tuple[dict[str, str], datetime]:
-        row, lease = ours(session, self._claim)
-        kept = {**json.loads(row.kept), name: value}
-        row.kept = json.dumps(kept, sort_keys=True)
-        now = self._means.now()
-        if row.state == State.PREPARED and lease.expires_at > now:
-            lease.expires_at = row.deadline = now + self._means.rules.lease
-        return kept, row.deadline
 
     def leave(self) -> None:
         """Record that the bytes leave now; raise `LeaseLostError` where they no longer may."""
-        self._deadline = db.together(self._means.engine, self._leave)
+        asked, engine = _Departure(self._means, self._claim), self._means.engine
+        if self._claim.person_id:  # what other rooms are asked may raise: each alone
+            self._deadline = db.together(engine, lambda session: _leave_alone(session, asked))
+        else:
+            self._deadline = db.as_one(engine, _leave_all, asked)
         self.left = True
-
-    def _leave(self, session: Session) -> datetime:
-        means = self._means
-        row, lease = ours(session, self._claim)
-        now = means.now()  # read under the write lock: waiting for the lock must not stretch the lease
-        if lease.expires_at <= now:
-            raise LeaseLostError("its lease had lapsed before it left")
-        if row.state != State.PREPARED:
-            raise LeaseLostError("a try sends once, and a look never")
-        if row.repeat_until is not None and row.repeat_until <= now:
-            raise LeaseLostError("the platform may have forgotten the key by now")
-        row.state, row.left_at, row.deadline = State.SENDING, now, now + means.rules.request
-        lease.expires_at = row.deadline + means.margin
-        return row.deadline
 
     def taken(self, id: str) -> bool:
         """Say whether a post there is known to be another item's."""
@@ -105,3 +90,125 @@ def ours(session: Session, claim: Claim) -> tuple[AttemptRow, Lease]:
     if lease is None or lease.token != claim.token:
         raise LeaseLostError("its lease was taken away")
     return session.get_one(AttemptRow, claim.attempt_id), lease
+
+
+# ---- what many tries write at once ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """What one try wants to have kept, all of it."""
+
+    means: Means
+    claim: Claim
+    kept: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Departure:
+    """One try whose bytes want to leave."""
+
+    means: Means
+    claim: Claim
+
+
+def _keep_all(session: Session, parts: Sequence[_Keeping]) -> list[datetime | Exception]:
+    """Keep what tries want kept; return the deadline of each, or that somebody else has its item."""
+    held, connection = _held(session, [part.claim for part in parts]), session.connection()
+    said, kept, renewed = list[datetime | Exception](), [], []
+    for part in parts:
+        row, now = held.get(part.claim.token), part.means.now()
+        if row is None:
+            said.append(LeaseLostError(_TAKEN))
+            continue
+        deadline = row.deadline
+        if row.state == State.PREPARED and row.expires_at > now:
+            deadline = now + part.means.rules.lease
+            renewed.append({"of": row.item_id, "until": deadline})
+        text = json.dumps(dict(part.kept), sort_keys=True)
+        kept.append({"of": row.attempt_id, "what": text, "until": deadline})
+        said.append(deadline)
+    if kept:
+        connection.execute(_KEEP, kept)
+    if renewed:
+        connection.execute(_RENEW, renewed)
+    return said
+
+
+def _leave_all(session: Session, parts: Sequence[_Departure]) -> list[datetime | Exception]:
+    """Write down that bytes leave; return by when each request must have ended, or why it may not leave."""
+    stops.guard(session)
+    stopped = stops.active(session)
+    held, connection = _held(session, [part.claim for part in parts]), session.connection()
+    said, left, renewed = list[datetime | Exception](), [], []
+    for part in parts:
+        # Read under the write lock: waiting for the lock must not stretch the lease.
+        row, now = held.get(part.claim.token), part.means.now()
+        if row is None or (why_not := _why_not(row, part.claim, stopped, now)):
+            said.append(LeaseLostError(why_not if row else _TAKEN))
+            continue
+        deadline = now + part.means.rules.request
+        left.append({"of": row.attempt_id, "at": now, "until": deadline})
+        renewed.append({"of": row.item_id, "until": deadline + part.means.margin})
+        said.append(deadline)
+    if left:
+        connection.execute(_LEAVE, left)
+        connection.execute(_RENEW, renewed)
+    return said
+
+
+def _leave_alone(session: Session, part: _Departure) -> datetime:
+    """Let a message to one person leave, if they may still be written to."""
+    (said,) = _leave_all(session, [part])
+    if isinstance(said, Exception):
+        raise said
+    item = session.get_one(Item, part.claim.item_id, populate_existing=True)
+    why_not = part.means.ports.may_contact(session, item)
+    if why_not:
+        raise LeaseLostError(why_not)
+    return said
+
+
+def _why_not(row: Row[Any], claim: Claim, stopped: Iterable[Stop], now: datetime) -> str:
+    """Say why a try may not leave, "" where it may."""
+    if row.expires_at <= now:
+        return "its lease had lapsed before it left"
+    if row.state != State.PREPARED:
+        return "a try sends once, and a look never"
+    if row.repeat_until is not None and row.repeat_until <= now:
+        return "the platform may have forgotten the key by now"
+    stop = stops.over(stopped, claim)
+    return stops.reason(stop) if stop else ""
+
+
+def _held(session: Session, claims: Sequence[Claim]) -> dict[str, Row[Any]]:
+    """Lock the leases of claims, and return each with its try, by token; those taken away are not there."""
+    rows = session.connection().execute(_HELD, {"ids": [claim.item_id for claim in claims]})
+    return {row.token: row for row in rows}
+
+
+# Made once: to build and compile a statement costs more than to run it.
+_TAKEN = "its lease was taken away"
+_ATTEMPT: Table = AttemptRow.__table__  # type: ignore[attr-defined]
+_LEASE: Table = Lease.__table__  # type: ignore[attr-defined]
+_HELD = (
+    select(
+        *(_LEASE.c[name] for name in ("item_id", "attempt_id", "token", "expires_at")),
+        *(_ATTEMPT.c[name] for name in ("state", "repeat_until", "deadline")),
+    )
+    .join_from(_LEASE, _ATTEMPT, _ATTEMPT.c.id == _LEASE.c.attempt_id)
+    .where(_LEASE.c.item_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_LEASE.c.item_id)
+    .with_for_update(of=_LEASE)
+)
+_KEEP = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("of"))
+    .values(kept=bindparam("what"), deadline=bindparam("until"))
+)
+_LEAVE = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("of"))
+    .values(state=State.SENDING.value, left_at=bindparam("at"), deadline=bindparam("until"))
+)
+_RENEW = update(_LEASE).where(_LEASE.c.item_id == bindparam("of")).values(expires_at=bindparam("until"))

@@ -1,120 +1,66 @@
 """Queued items that are due -> the sole right to send each, or the reason why it does not leave."""
 
-import json
-import secrets
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, or_, update
 from sqlmodel import Session, col, select
 
+from connectors.base import Capabilities
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Changes, Item, Status
+from orchestrator.outbox import rate, spend, stops
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.tables import AttemptRow, Lease
+from orchestrator.outbox.tables import Stop
+from orchestrator.outbox.tries import Claim, Leaving, claim_of, take_all
+
+__all__ = ["GRACE", "Claim", "Claimed", "claim", "claim_of", "claimable"]
 
 GRACE = timedelta(minutes=10)  # a play that may not be late is not late yet
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The sole right to send one item now, or to look for it; it ends with the lease that has its token.
-
-    `deadline` is when the bytes must have left, or, where they have, when the request must have ended.
-    """
-
-    item_id: str
-    rev: str
-    account: str
-    attempt_id: int
-    number: int
-    key: str
-    token: str
-    started_at: datetime
-    deadline: datetime
-    kept: Mapping[str, str] = field(default_factory=dict, hash=False)
+_NOBODY: Mapping[str, int] = MappingProxyType({})
+_AS_IT_IS = Changes()
+_ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What one round of claiming gave: rights to send, and where the other due items went."""
+    """What one round of claiming gave: rights to send, where other due items went, how many were put off."""
 
     claims: tuple[Claim, ...]
     set_aside: tuple[Status, ...]
+    put_off: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.claims or self.set_aside)
+        return bool(self.claims or self.set_aside or self.put_off)
 
 
-def claim(means: Means, now: datetime, limit: int) -> Claimed:
-    """Claim up to `limit` items due at `now` in one transaction: no two claims ever share an item."""
-    claims, set_aside = [], []
+def claim(means: Means, now: datetime, limit: int, busy: Mapping[str, int] = _NOBODY) -> Claimed:
+    """Claim up to `limit` items due at `now` in one transaction: no two claims ever share an item.
+
+    Every account with something due gets its part, counting what it is `busy` with: neither a long queue nor
+    a platform that answers slowly keeps the others waiting.
+    """
     with db.writing(means.engine) as session:
-        for item in _due(session, now, limit):
-            aside = _aside(means, session, item, now)
-            if aside is None and items.shift(session, item.id, Status.QUEUED, Status.SENDING, None, now):
-                claims.append(take(means, session, item))
-            elif aside and items.shift(
-                session, item.id, Status.QUEUED, aside[0], Changes(reason=aside[1]), now
-            ):
-                set_aside.append(aside[0])
-    return Claimed(tuple(claims), tuple(set_aside))
-
-
-@dataclass(frozen=True)
-class Repeating:
-    """A try that is safe only under the key of an earlier one: until when, and after how many looks."""
-
-    until: datetime
-    looks: int
-
-
-def take(means: Means, session: Session, item: Item, repeating: Repeating | None = None) -> Claim:
-    """Write down a new try at an item and lease it: both or none, in the session's transaction."""
-    now = means.now()
-    expires_at = now + means.rules.lease
-    number, kept = _earlier(session, item)
-    row = AttemptRow(
-        item_id=item.id,
-        rev=item.rev,
-        number=number + 1,
-        account=item.account,
-        worker=means.worker,
-        key=f"{item.id}-{item.rev}",
-        kept=kept,
-        started_at=now,
-        deadline=expires_at,  # until it leaves: the latest moment at which it may
-        repeat_until=repeating.until if repeating else None,
-        looks=repeating.looks if repeating else 0,
-    )
-    session.add(row)
-    session.flush()
-    return lease(means, session, row, expires_at)
-
-
-def lease(means: Means, session: Session, row: AttemptRow, expires_at: datetime) -> Claim:
-    """Lease an item for one try, to send it or to look for it."""
-    if row.id is None:
-        raise ValueError("a try is leased after it was written down")
-    token = secrets.token_hex(8)
-    session.add(
-        Lease(item_id=row.item_id, attempt_id=row.id, token=token, worker=means.worker, expires_at=expires_at)
-    )
-    session.flush()
-    return Claim(
-        item_id=row.item_id,
-        rev=row.rev,
-        account=row.account,
-        attempt_id=row.id,
-        number=row.number,
-        key=row.key,
-        token=token,
-        started_at=row.started_at,
-        deadline=row.deadline,
-        kept=json.loads(row.kept),
-    )
+        stops.guard(session)
+        round_ = _Round(means, session, now, stops.active(session))
+        read_at = time.monotonic()
+        due = session.connection().execute(_ACCOUNTS, {"now": now}).all()
+        part = -(-(limit + sum(busy.get(each.name, 0) for each in due)) // max(len(due), 1))
+        if len(due) > limit:  # not the same ones each time
+            due = random.sample(due, limit)
+        # In the order of their names, in which everybody takes the accounts' buckets.
+        for account in sorted(due, key=lambda each: each.name):
+            room = min(part - busy.get(account.name, 0), limit - len(round_.leaving))
+            if room > 0:
+                round_.take(account, room, read_at)
+        return round_.end()
 
 
 def claimable() -> ColumnElement[bool]:
@@ -123,29 +69,127 @@ def claimable() -> ColumnElement[bool]:
     return (col(Item.status) == Status.QUEUED) & col(Item.account).in_(healthy)
 
 
-def _due(session: Session, now: datetime, limit: int) -> list[Item]:
-    return list(
-        session.exec(
-            select(Item)
-            .where(claimable(), col(Item.leave_at) <= now)
-            .order_by(col(Item.leave_at), col(Item.id))
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=Item)
-        )
-    )
+@dataclass
+class _Round:
+    """One transaction's claims: what leaves, and where the other due items go."""
+
+    means: Means
+    session: Session
+    now: datetime
+    stops: tuple[Stop, ...]
+    leaving: list[Leaving] = field(default_factory=list)
+    shifted: set[str] = field(default_factory=set)
+    aside: dict[Status, dict[str, Changes]] = field(default_factory=dict)
+    put_off: list[dict[str, Any]] = field(default_factory=list)
+    reserved: int = 0
+
+    def take(self, account: Row[Any], most: int, read_at: float) -> None:
+        """Go through what is due on an account, as far as its platform takes more now."""
+        limits = self.means.accounts.declared(account.channel)
+        allowed = limits.rate if limits else None
+        room = min(most, rate.room(self.session, account.name, allowed, self.now))
+        if room <= 0:
+            return
+        connected_at, memory = account.connected_at, account.sealed_memory
+        known = self.means.accounts.seen(account.name, connected_at, memory, read_at)
+        before, self.reserved = len(self.leaving), 0
+        asked = {"account": account.name, "now": self.now, "grace": self.now - GRACE, "room": room}
+        rows = self.session.connection().execute(_DUE, asked).all()
+        costs = limits is not None and limits.price is not None
+        special = self._items([row.id for row in rows if row.special or costs])
+        for row in rows:
+            self._sort(special.get(row.id, row), row.id in special, limits, connected_at if known else None)
+        rate.take(self.session, account.name, allowed, len(self.leaving) - before, self.now)
+
+    def end(self) -> Claimed:
+        """Write down where everything goes."""
+        connection = self.session.connection()
+        for to, changes in self.aside.items():
+            items.shift_all(self.session, Status.QUEUED, to, changes, self.now)
+        if self.put_off:
+            connection.execute(_PUT_OFF, self.put_off)
+        rest = {each.row.id: _AS_IT_IS for each in self.leaving if each.row.id not in self.shifted}
+        if items.shift_all(self.session, Status.QUEUED, Status.SENDING, rest, self.now) != len(rest):
+            raise RuntimeError("items were moved while this transaction had them")
+        claims = take_all(self.means, self.session, self.leaving)
+        aside = tuple(to for to, changes in self.aside.items() for _ in changes)
+        return Claimed(tuple(claims), aside, len(self.put_off))
+
+    # ---- one item ---------------------------------------------------------------------------
+
+    def _items(self, ids: Sequence[str]) -> dict[str, Item]:
+        if not ids:
+            return {}
+        wanted = select(Item).where(col(Item.id).in_(ids)).execution_options(populate_existing=True)
+        return {item.id: item for item in self.session.exec(wanted)}
+
+    def _sort(
+        self, row: Any, special: bool, limits: Capabilities | None, connected_at: datetime | None
+    ) -> None:
+        aside = (_late(row, self.now) if special else None) or self._stopped(row)
+        if aside:
+            self._put_aside(row.id, *aside)
+        elif special:
+            self._special(row, limits, connected_at)
+        else:
+            self.leaving.append(Leaving(row, connected_at))
+
+    def _stopped(self, row: Any) -> tuple[Status, Changes] | None:
+        stop = stops.over(self.stops, row) if self.stops else None
+        return (Status.HELD, Changes(reason=stops.reason(stop), stop_id=stop.id)) if stop else None
+
+    def _put_aside(self, item_id: str, to: Status, changes: Changes) -> None:
+        self.aside.setdefault(to, {})[item_id] = changes
+
+    def _special(self, item: Item, limits: Capabilities | None, connected_at: datetime | None) -> None:
+        at = _handed_over(item, limits, self.now)
+        if at is None and item.hand_over and item.due_at > self.now:
+            self.put_off.append({"of": item.id, "at": item.due_at})
+            return
+        price, refused = self._price(item, limits)
+        if refused:
+            self._put_aside(item.id, Status.HELD, Changes(reason=refused, stop_id=0))
+            return
+        if item.person_id and not self._may_contact(item):
+            return
+        self.reserved += price
+        self.leaving.append(Leaving(item, connected_at, at, price))
+
+    def _price(self, item: Item, limits: Capabilities | None) -> tuple[int, str]:
+        if limits is None or limits.price is None:
+            return 0, ""
+        price = limits.price.of(items.post_of(self.session, item.id, item.rev))
+        wanted = self.reserved + price
+        return price, spend.refused(self.session, item.account, wanted, self.means.ports.budgets, self.now)
+
+    def _may_contact(self, item: Item) -> bool:
+        """Ask about a person; one who is written to counts as such for the next item at once."""
+        why_not = self.means.ports.may_contact(self.session, item)
+        if why_not:
+            self._put_aside(item.id, Status.CANCELLED, Changes(reason=why_not, stop_id=0))
+            return False
+        items.shift(self.session, item.id, Status.QUEUED, Status.SENDING, None, self.now)
+        self.shifted.add(item.id)
+        return True
 
 
-def _aside(means: Means, session: Session, item: Item, now: datetime) -> tuple[Status, str] | None:
-    """Say where a due item goes that does not leave, and why; None: it leaves."""
+# ---- why an item does not leave now -----------------------------------------------------------
+
+
+def _late(item: Item, now: datetime) -> tuple[Status, Changes] | None:
+    """Say where an item goes whose time was over, or that may not be as late as it is."""
     late = now - item.due_at
     if item.expires_at is not None and item.expires_at <= now:
-        return Status.EXPIRED, f"its time was over at {item.expires_at:%Y-%m-%d %H:%M} UTC"
+        return _aside(Status.EXPIRED, f"its time was over at {item.expires_at:%Y-%m-%d %H:%M} UTC")
     if late > GRACE and item.late == "skip":
-        return Status.EXPIRED, f"was {_spell(late)} late, and late means skip here"
+        return _aside(Status.EXPIRED, f"was {_spell(late)} late, and late means skip here")
     if late > GRACE and item.late == "ask":
-        return Status.HELD, f"is {_spell(late)} late: send it now or cancel it"
-    why_not = means.ports.may_contact(session, item) if item.person_id else ""
-    return (Status.CANCELLED, why_not) if why_not else None
+        return _aside(Status.HELD, f"is {_spell(late)} late: send it now or cancel it")
+    return None
+
+
+def _aside(to: Status, reason: str) -> tuple[Status, Changes]:
+    return to, Changes(reason=reason, stop_id=0)
 
 
 def _spell(late: timedelta) -> str:
@@ -153,10 +197,41 @@ def _spell(late: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _earlier(session: Session, item: Item) -> tuple[int, str]:
-    """Return how many tries there were, and what those at this revision kept."""
-    rows = session.exec(
-        select(AttemptRow).where(AttemptRow.item_id == item.id).order_by(col(AttemptRow.number).desc())
-    ).all()
-    # Each try starts with what the one before had kept, so the last one at this revision has it all.
-    return (rows[0].number if rows else 0), next((row.kept for row in rows if row.rev == item.rev), "{}")
+def _handed_over(item: Item, limits: Capabilities | None, now: datetime) -> datetime | None:
+    """Return the time at which the platform is to publish an item that it takes now; None: it does not."""
+    if not item.hand_over or limits is None or limits.schedules is None:
+        return None
+    soonest = now + timedelta(minutes=limits.schedules.minutes)
+    return item.due_at if item.due_at >= soonest else None
+
+
+# ---- statements: made once, since to build and compile one costs more than to run it ----------
+
+_ACCOUNT: Table = Account.__table__  # type: ignore[attr-defined]
+_WAITING = (_ITEM.c.account == _ACCOUNT.c.name) & (_ITEM.c.status == Status.QUEUED.value)
+_FIRST = sa.select(_ITEM.c.leave_at).where(_WAITING).order_by(_ITEM.c.leave_at).limit(1).scalar_subquery()
+_ACCOUNTS: Select[Any] = sa.select(
+    _ACCOUNT.c.name, _ACCOUNT.c.channel, _ACCOUNT.c.connected_at, _ACCOUNT.c.sealed_memory
+).where(_ACCOUNT.c.status == CONNECTED, _FIRST <= bindparam("now"))  # noqa: SIM300
+# What needs a closer look than a row: everything else about an item is known from these few columns.
+_SPECIAL = or_(
+    _ITEM.c.person_id != "",
+    _ITEM.c.hand_over > 0,
+    _ITEM.c.expires_at <= bindparam("now"),
+    and_(_ITEM.c.late != "send", _ITEM.c.due_at < bindparam("grace")),
+)
+_COLUMNS = (
+    _ITEM.c[name] for name in ("id", "rev", "account", "channel", "campaign_id", "tiers", "person_id")
+)
+_DUE: Select[Any] = (
+    sa.select(*_COLUMNS, _SPECIAL.label("special"))
+    .where(
+        _ITEM.c.account == bindparam("account"),
+        _ITEM.c.status == Status.QUEUED.value,
+        _ITEM.c.leave_at <= bindparam("now"),
+    )
+    .order_by(_ITEM.c.leave_at, _ITEM.c.id)
+    .limit(bindparam("room"))
+    .with_for_update(skip_locked=True, of=_ITEM)
+)
+_PUT_OFF = update(_ITEM).where(_ITEM.c.id == bindparam("of")).values(leave_at=bindparam("at"))

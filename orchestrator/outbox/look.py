@@ -26,9 +26,9 @@ from orchestrator.errors import OutsideError
 from orchestrator.items import Item, Revision, Status
 from orchestrator.outbox import ends
 from orchestrator.outbox.attempt import LiveAttempt, ours
-from orchestrator.outbox.claim import Claim, Repeating, lease, take
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+from orchestrator.outbox.tries import Claim, Repeating, lease, take
 
 _log = logging.getLogger(__name__)
 _REPEATS = 12  # a key is tried so often before a person is asked

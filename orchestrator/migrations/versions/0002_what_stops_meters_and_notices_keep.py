@@ -116,5 +116,5 @@ def upgrade() -> None:
         batch_op.alter_column("hand_over", server_default=None)
         batch_op.alter_column("stop_id", server_default=None)
         batch_op.alter_column("slot", server_default=None)
-        batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at"], unique=False)
+        batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at", "id"], unique=False)
         batch_op.drop_column("not_before")
