@@ -65,6 +65,8 @@ def _item(item: PlannedItem) -> dict[str, Any]:
         "person_id": item.person_id,
         "goal": item.goal,
         "due_at": item.due_at,
+        "slot": item.slot,
+        "hand_over": item.hand_over,
         "subject": post.subject,
         "text": post.text,
         "link": post.link,
@@ -85,16 +87,31 @@ def _media(media: Media) -> dict[str, Any]:
 
 
 def _tell_preview(console: Console, app: Orchestrator, planned: tuple[PlannedItem, ...]) -> None:
+    series: dict[tuple[str, str, str], list[PlannedItem]] = {}
     for item in planned:
-        due = item.due_at.astimezone(app.brand.zone)
-        title = f"{item.play} on {item.channel}, {due:%a %d %b %Y %H:%M}"
+        series.setdefault((item.play, item.channel, "" if item.person_id else item.account), []).append(item)
+    for item, *again in series.values():
+        title = f"{item.play} on {item.channel}, {_when(app, item)}"
         console.print(f"---- {title} {'-' * (70 - len(title))}", markup=False)
         if item.post.subject:
             console.print(f"Subject: {item.post.subject}", markup=False)
         console.print(item.post.text, markup=False)
         for media in item.post.media:
             console.print(f"[picture {media.name}, {len(media.data):,} bytes] {media.alt}", markup=False)
+        if again:
+            console.print(_again(app, again), markup=False)
         console.print(f"{item.id}@{item.rev}", style="dim", markup=False)
+
+
+def _when(app: Orchestrator, item: PlannedItem) -> str:
+    return f"{item.due_at.astimezone(app.brand.zone):%a %d %b %Y %H:%M}"
+
+
+def _again(app: Orchestrator, items: list[PlannedItem]) -> str:
+    """Say when a play that recurs comes again: the next two times, and how many more until when."""
+    shown, more = items[:2], items[2:]
+    said = f"again {' and '.join(_when(app, each) for each in shown)}"
+    return f"{said}, and {len(more):,} more until {_when(app, more[-1])}" if more else said
 
 
 def plan(ctx: typer.Context, playbook: Playbook, as_json: Json = False) -> None:
