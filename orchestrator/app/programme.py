@@ -1,22 +1,24 @@
 """The brand's files and its audience -> what would happen, and that it happens once approved."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 import connectors
 from connectors.base import Capabilities
-from orchestrator import audience, content, documents, items, links, plan, playbook
+from orchestrator import audience, content, db, documents, items, links, plan, playbook
 from orchestrator.accounts import Accounts
 from orchestrator.audience import Recipient, Tier, holdout
 from orchestrator.brand import FILE, Brand
 from orchestrator.content import Pack, Surroundings
-from orchestrator.errors import CheckError, Problem
-from orchestrator.items import Applied, Campaign, Run
+from orchestrator.errors import CheckError, ConflictError, Problem
+from orchestrator.items import Applied, Campaign, Kept, Run
 from orchestrator.plan import AccountView, CampaignView, Diff, PlanInput
 from orchestrator.playbook import Playbook
 
@@ -33,12 +35,16 @@ class Checked:
 
 @dataclass(frozen=True)
 class Opened:
-    """A playbook with everything it names: packs, the file's digest, the accounts it may use."""
+    """A playbook with everything it names: packs, the file's digest, the accounts it may use.
+
+    `files` are what it was read from (path below the brand's folder -> bytes), where a play of it recurs.
+    """
 
     packs: Mapping[str, Pack]
     playbook: Playbook
     digest: str
     accounts: tuple[AccountView, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,17 @@ class Planned:
     campaign: Campaign
     diff: Diff
     drawn: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Extended:
+    """How many items campaigns that recur got anew, and how many nobody approved before the next one came."""
+
+    new: int = 0
+    overtaken: int = 0
+
+    def __add__(self, other: "Extended") -> "Extended":
+        return Extended(self.new + other.new, self.overtaken + other.overtaken)
 
 
 def declared() -> dict[str, Capabilities]:
@@ -66,7 +83,7 @@ class Programme:
     def check(self, paths: Sequence[Path], today: date) -> Checked:
         """Look at everything, or at the files and folders named; raises `CheckError` with every problem."""
         packs, problems = content.survey(self.brand.folder / CONTENT)
-        found, limits, books = list(problems), declared(), self._playbook_files()
+        found, limits, books = list(problems), declared(), _playbook_files(self.brand.folder)
         if not packs and not books:
             found.append(Problem(PLAYBOOKS, 1, 1, "there is neither a pack nor a playbook here"))
         for pack in packs.values():
@@ -126,8 +143,10 @@ class Programme:
 
         Accounts keep what a server announces, in transactions of their own: open before you begin one.
         """
-        packs, book, digest = self._read(name, today)
-        return Opened(packs, book, digest, self._account_views(book))
+        folder = self.brand.folder
+        packs, book, digest = self._read(folder, name, today)
+        files = _files(folder, book) if any(play.every for play in book.plays) else {}
+        return Opened(packs, book, digest, self._account_views(book), files)
 
     def plan(self, session: Session, opened: Opened, by: str, now: datetime) -> Planned:
         """Say what applying a playbook would change now."""
@@ -145,7 +164,51 @@ class Programme:
         planned = self.plan(session, opened, by, now)
         applied = items.apply(session, planned.diff, planned.campaign, by, now)
         holdout.keep(session, planned.campaign.id, planned.drawn, now)
+        items.keep_files(session, planned.campaign.id, opened.files, now)
         return planned, applied
+
+    # ---- go on --------------------------------------------------------------------------------
+
+    def go_on(self, engine: Engine, clock: Callable[[], datetime]) -> Extended:
+        """Plan what has come into the horizon of campaigns that recur; what stands stays as it is.
+
+        Each goes on from the files it was applied from. One that cannot does not keep the others from it;
+        then raises `CheckError` with what is in the way.
+        """
+        with db.reading(engine) as session:
+            campaigns = [items.kept(session, each) for each in items.going_on(session)]
+        done, troubles = Extended(), list[Problem]()
+        for kept in campaigns:
+            try:
+                opened = self._reopen(kept, clock())
+                with db.writing(engine) as session:
+                    done += self._extend(session, kept, opened, clock())
+            except (CheckError, ConflictError) as error:
+                troubles.append(Problem(message=f"Campaign {kept.campaign_id} does not go on: {error}"))
+        if troubles:
+            raise CheckError(*troubles)
+        return done
+
+    def _reopen(self, kept: Kept, now: datetime) -> Opened:
+        """Read a campaign's playbook as it was applied, whatever stands in the folder now."""
+        with TemporaryDirectory(prefix="orchestrator-") as name:
+            for path, data in kept.files.items():
+                place = Path(name, path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+            today = now.astimezone(self.brand.zone).date()
+            packs, book, digest = self._read(Path(name), kept.playbook, today)
+        return Opened(packs, book, digest, self._account_views(book))
+
+    def _extend(self, session: Session, kept: Kept, opened: Opened, now: datetime) -> Extended:
+        given, campaign, drawn = self._given(session, opened, kept.by, now)
+        if campaign.id != kept.campaign_id:
+            return Extended()  # it was called off meanwhile
+        overtaken = items.overtake(session, campaign.id, now)
+        diff = plan.make(replace(given, goes_on_since=kept.at))
+        applied = items.apply(session, replace(diff, changed=(), cancelled=()), campaign, kept.by, now)
+        holdout.keep(session, campaign.id, drawn, now)
+        return Extended(applied.new, overtaken)
 
     def _given(
         self, session: Session, opened: Opened, by: str, now: datetime
@@ -170,31 +233,29 @@ class Programme:
             now=now,
             language=self.brand.language,
             currency=self.brand.currency,
+            quiet=self.brand.quiet,
         )
         return given, campaign, drawn
 
-    def _read(self, name: str, today: date) -> tuple[dict[str, Pack], Playbook, str]:
-        path = self._path(name)
-        packs, limits = content.survey(self.brand.folder / CONTENT)[0], declared()
+    def _read(self, folder: Path, name: str, today: date) -> tuple[dict[str, Pack], Playbook, str]:
+        path = self._path(folder, name)
+        packs, limits = content.survey(folder / CONTENT)[0], declared()
         book = playbook.load(path, packs, limits, f"{PLAYBOOKS}/{path.name}")
         problems: list[Problem] = []
         for each in sorted({play.pack for play in book.plays}):
-            pack = packs[each] or content.load(self.brand.folder / CONTENT / each, f"{CONTENT}/{each}")
+            pack = packs[each] or content.load(folder / CONTENT / each, f"{CONTENT}/{each}")
             problems += content.check(pack, limits, self._around(today))
         if problems:
             raise CheckError.of(problems)
         good = {each: pack for each, pack in packs.items() if pack}
         return good, book, hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def _path(self, name: str) -> Path:
-        known = {path.stem: path for path in self._playbook_files()}
+    def _path(self, folder: Path, name: str) -> Path:
+        known = {path.stem: path for path in _playbook_files(folder)}
         wanted = Path(name).stem if name.endswith((".yaml", ".yml")) else name
         if wanted not in known:
             raise CheckError(f"there is no playbook {name!r}{documents.suggest(wanted, known)}")
         return known[wanted]
-
-    def _playbook_files(self) -> list[Path]:
-        return sorted((self.brand.folder / PLAYBOOKS).glob("*.yaml"))
 
     def _recipients(self, session: Session, campaign_id: str, now: datetime) -> tuple[Recipient, ...]:
         contacts = items.contacts(session, campaign_id)
@@ -220,3 +281,14 @@ class Programme:
 
     def _unsubscribe_url(self, person_id: str) -> str:
         return links.unsubscribe_url(self.brand.public_url, self.brand.key("unsubscribe"), person_id)
+
+
+def _playbook_files(folder: Path) -> list[Path]:
+    return sorted((folder / PLAYBOOKS).glob("*.yaml"))
+
+
+def _files(folder: Path, book: Playbook) -> dict[str, bytes]:
+    """Read the files a playbook is made of: its own, and those of its packs."""
+    packs = {folder / CONTENT / play.pack for play in book.plays}
+    paths = [folder / PLAYBOOKS / f"{book.name}.yaml", *(path for pack in packs for path in pack.rglob("*"))]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}

@@ -212,6 +212,20 @@ def _withdraw(session: Session, before: Standing, now: datetime) -> None:
     _compare_and_set(session, before, Status.CANCELLED, values)
 
 
+def overtake(session: Session, campaign_id: str, now: datetime) -> int:
+    """Let go of what recurs and nobody approved before its time was over; return how many items."""
+    late = update(Item).where(
+        col(Item.campaign_id) == campaign_id,
+        col(Item.status) == Status.PLANNED,
+        col(Item.slot) != "",
+        col(Item.expires_at) <= now,
+    )
+    reason = "nobody approved it before its time was over"
+    result = session.execute(late.values(status=Status.EXPIRED.value, reason=reason, updated_at=now))
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
 def _compare_and_set(session: Session, before: Standing, to: Status, values: dict[str, object]) -> None:
     if to != before.status and to not in FOLLOWS[Status(before.status)]:
         raise ValueError(f"{to} cannot follow {before.status}")
