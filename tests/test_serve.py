@@ -16,12 +16,13 @@ import requests
 
 from connectors.rehearsal import Rehearsal
 from orchestrator.app import Orchestrator, samples
+from orchestrator.app.driving import ticks
 from orchestrator.db import utcnow
 from orchestrator.dispatch import Clock, Tick
 from orchestrator.errors import NotAllowedError, OutsideError
 from orchestrator.items import Status
 from orchestrator.web import bind, build, running, serve
-from orchestrator.web.serving import address, ticks
+from orchestrator.web.serving import address
 from tests.web_world import ACCOUNT, TOKEN, World, world
 
 RUN = "from orchestrator.cli import main; main()"

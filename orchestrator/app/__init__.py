@@ -3,7 +3,9 @@
 import copy
 import os
 import socket
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +18,12 @@ import connectors
 from connectors.base import Media, Post
 from orchestrator import audience, brand, db, documents, items, links, outbox, report, team
 from orchestrator.accounts import Account, Accounts
-from orchestrator.app import history, ledger, schema
+from orchestrator.app import history, ledger, schema, shops
 from orchestrator.app.history import Brought, Progress, Shelf
 from orchestrator.app.programme import Checked, Planned, Programme
 from orchestrator.app.sending import Collected, Host, Sending, Sent
 from orchestrator.audience import Explanation, TierReport
+from orchestrator.dispatch import Waker
 from orchestrator.errors import CheckError, ConflictError
 from orchestrator.facts import Facts
 from orchestrator.intake import Source
@@ -31,9 +34,8 @@ from orchestrator.team import Action, Colleague
 from orchestrator.tracking import orders
 from orchestrator.tracking.clicks import Recorder
 from orchestrator.tracking.clicks import Rules as ClickRules
-from orchestrator.tracking.orders import Door, Receipt
-from orchestrator.tracking.shops import KINDS as SHOP_KINDS
-from orchestrator.tracking.shops import Call, kind_of
+from orchestrator.tracking.orders import Receipt
+from orchestrator.tracking.shops import Call
 from orchestrator.value import Value
 
 __all__ = ["Orchestrator"]
@@ -45,7 +47,8 @@ class Orchestrator:
     """A brand folder, ready for use.
 
     `acting` names the colleague who acts, `token` is theirs instead; with neither it is the owner of the
-    folder. `environ` stands for the process's environment, `clock` for the time. Close it when done.
+    folder. `environ` stands for the process's environment, `clock` for the time, by default that of all who
+    share the database. Close it when done.
     """
 
     def __init__(
@@ -54,15 +57,24 @@ class Orchestrator:
         acting: str = "",
         token: str = "",
         environ: Mapping[str, str] | None = None,
-        clock: Callable[[], datetime] = db.utcnow,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.brand = brand.load(Path(folder), os.environ if environ is None else environ)
-        self.now = clock
         self._acting, self._token = acting, token
         # Names and addresses are kept in it: nobody else on this machine may look inside.
         self.brand.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.engine = db.connect(self.brand.database_url)
         schema.ensure(self.engine)
+        self.now = clock or db.clock(self.engine)
+        self.wake = Waker(self.engine)
+        self.rules = self.brand.outbox
+        self.host = Host(
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            clock=self.now,
+            budgets=Budgets.of(self.brand.outbox.budgets, self.brand.zone),
+            wake=self.wake,
+            steady=None if clock else time.monotonic,
+        )
         self.facts = Facts(self.brand.facts, self.brand.engine)
         request = self.brand.outbox.request.total_seconds()
         self._accounts = Accounts(self.engine, self.brand.key("accounts"), request)
@@ -182,6 +194,8 @@ class Orchestrator:
         by, opened = self._may(Action.WRITE), self._programme.open(playbook, self.today())
         with db.writing(self.engine) as session:
             planned, applied = self._programme.apply(session, opened, by, self.now())
+            touched = (*planned.diff.new, *(change.item for change in planned.diff.changed))
+            self.wake.those(session, [each.id for each in touched])
             return planned, applied, items.campaign_reference(session, planned.campaign.id)
 
     def approve(self, refs: Sequence[str] = (), campaign: str = "") -> list[Item]:
@@ -189,8 +203,11 @@ class Orchestrator:
         by = self._may(Action.APPROVE)
         with db.writing(self.engine) as session:
             if campaign:
-                return items.approve_campaign(session, campaign, by, self.now())
-            return items.approve(session, refs, by, self.now())
+                approved = items.approve_campaign(session, campaign, by, self.now())
+            else:
+                approved = items.approve(session, refs, by, self.now())
+            self.wake.those(session, [each.id for each in approved])
+            return approved
 
     def reject(self, refs: Sequence[str], why: str) -> list[Item]:
         """Refuse items (`ID@REV`) with a reason for their author."""
@@ -208,7 +225,9 @@ class Orchestrator:
         """Give an item another time."""
         by = self._may(Action.WRITE)
         with db.writing(self.engine) as session:
-            return items.reschedule(session, item, at, by, self.now())
+            moved = items.reschedule(session, item, at, by, self.now())
+            self.wake.those(session, [moved.id])
+            return moved
 
     def post(self, channel: str, text: str, media: Sequence[Media] = (), at: datetime | None = None) -> Item:
         """Queue one post without a playbook, on the account or the channel's only account named `channel`."""
@@ -216,7 +235,9 @@ class Orchestrator:
         account = self._one_account(channel)
         post = Post(text=text, media=tuple(media), language=self.brand.language)
         with db.writing(self.engine) as session:
-            return items.single(session, account, post, at or self.now(), by, self.now())
+            item = items.single(session, account, post, at or self.now(), by, self.now())
+            self.wake.those(session, [item.id])
+            return item
 
     def _one_account(self, name: str) -> AccountView:
         logins = self._accounts.all()
@@ -253,10 +274,12 @@ class Orchestrator:
     @cached_property
     def sending(self) -> Sending:
         """Return what drives the outbox of this brand."""
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        rules = self.brand.outbox
-        host = Host(worker, self.now, Budgets.of(rules.budgets, self.brand.zone))
-        return Sending(self.engine, self._accounts, rules, host)
+        return Sending(self.engine, self._accounts, self.rules, self.host)
+
+    def work_as(self, name: str = "", threads: int = 0) -> None:
+        """Go by another name as a worker, or with another number of threads; before anything is sent."""
+        self.host = replace(self.host, worker=name or self.host.worker)
+        self.rules = self.rules.model_copy(update={"threads": threads or self.rules.threads})
 
     def publish(self, until_idle: bool = False, patience: timedelta = outbox.PATIENCE) -> Sent:
         """Send what is due; `until_idle` goes on until nothing is due and no lease lives or lapses."""
@@ -312,13 +335,7 @@ class Orchestrator:
     def connect_shop(self, name: str, kind: str, secret: str) -> None:
         """Keep a shop's signing secret."""
         self._may(Action.MANAGE)
-        if kind not in SHOP_KINDS:
-            said = (
-                f"--kind {kind!r} is unknown{documents.suggest(kind, SHOP_KINDS)}"
-                if kind
-                else "--kind is missing"
-            )
-            raise CheckError(f"{said}; choose one of {', '.join(SHOP_KINDS)}")
+        shops.known(kind)
         self._accounts.connect_shop(name, kind, secret)
 
     def shops(self) -> list[tuple[str, str]]:
@@ -336,23 +353,9 @@ class Orchestrator:
 
     def receive_order(self, shop: str, call: Call) -> Receipt:
         """Keep what a shop's signed webhook says, once; without a name it is the only shop of its kind."""
-        kinds = dict(self._accounts.shops())
-        shop = shop or self._shop_of(call)
-        if shop not in kinds:
-            raise CheckError(
-                f"there is no shop {shop!r}; connect it with: orchestrator connect shop NAME --kind KIND"
-            )
-        door = Door(shop, kinds[shop], self._accounts.shop_secret(shop), self.brand.key("clicks"))
+        door = shops.door(self._accounts, shop, call, self.brand.key("clicks"))
         with db.writing(self.engine) as session:
             return orders.receive(session, self.facts, door, call, self.now())
-
-    def _shop_of(self, call: Call) -> str:
-        kind = kind_of(call)
-        found = [name for name, each in self._accounts.shops() if each == kind]
-        if len(found) != 1:
-            told = f"these are: {', '.join(found)}" if found else "none is connected"
-            raise CheckError(f"Name the {kind} shop, as in /api/orders/NAME; {told}.")
-        return found[0]
 
     def withdraw(self, person_id: str) -> None:
         """Take back a person's consent to be written to, as they asked."""

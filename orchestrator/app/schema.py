@@ -12,30 +12,58 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DatabaseError
 
 from orchestrator import brand, db
+from orchestrator.dispatch import migrating
+from orchestrator.dispatch.migrating import State
 from orchestrator.errors import OutsideError
+
+_JOBS = {
+    State.OLDER: "The database has older tables of the job engine; run: orchestrator upgrade",
+    State.NEWER: "The database has newer tables of the job engine: use the newer version of procrastinate.",
+    State.FOREIGN: "The database holds somebody else's job tables; set ORCHESTRATOR_DATABASE_URL to another.",
+}
+
+
+_UPGRADING = 5_318_008  # the advisory lock under which one process at a time changes a PostgreSQL's schema
 
 
 def ensure(engine: Engine) -> None:
     """Give an empty database today's schema; refuse an older or newer one with one sentence."""
     with _connection(engine, write=False) as connection:
-        found, empty = _found(connection), _is_empty(connection)
+        found, empty, jobs = _found(connection), _is_empty(connection), _jobs(connection)
     wanted = _wanted()
-    if found == wanted:
-        return
-    if found is not None or not empty:
+    if found != wanted and (found is not None or not empty):
         raise OutsideError(_mismatch(found, wanted))
-    upgrade(engine)
+    if jobs not in (State.TODAYS, State.ABSENT):
+        raise OutsideError(_JOBS[jobs])
+    if found != wanted or jobs == State.ABSENT:
+        upgrade(engine)
 
 
 def upgrade(engine: Engine) -> tuple[str, str]:
     """Move the schema forward to today's; return the revisions before and after."""
     with _connection(engine, write=True) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADING})")
         found, wanted = _found(connection), _wanted()
         if not _is_empty(connection) if found is None else found not in _known():
             raise OutsideError(_mismatch(found, wanted))
         if found != wanted:
             _upgrade(connection)
+        _bring_jobs(connection)
     return found or "empty", wanted
+
+
+def _jobs(connection: Connection) -> State:
+    """Say how the tables of the job engine stand, which only PostgreSQL has."""
+    return migrating.state(connection) if connection.dialect.name == "postgresql" else State.TODAYS
+
+
+def _bring_jobs(connection: Connection) -> None:
+    jobs = _jobs(connection)
+    if jobs in (State.NEWER, State.FOREIGN):
+        raise OutsideError(_JOBS[jobs])
+    if jobs != State.TODAYS:
+        migrating.bring(connection)
 
 
 def upgrade_brand(folder: Path) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Item
 from orchestrator.outbox import AttemptRow, Budgets, Decision, Outbox, Outcome, Ports, Waiting
 from orchestrator.outbox.decide import Word
+from orchestrator.outbox.means import Wake, no_driver
 from orchestrator.tracking import readings
 from orchestrator.tracking.orders import Receipt
 
@@ -44,20 +45,31 @@ class Collected:
 
 @dataclass(frozen=True)
 class Host:
-    """What a process brings along to send: the name its leases have, its clock, and what it may spend."""
+    """What a process brings along to send: the name its leases have, its clock, and what it may spend.
+
+    `wake` calls whoever drives the outbox; `steady` tells the seconds of a clock that nobody sets, where
+    `clock` is a real one.
+    """
 
     worker: str
     clock: Callable[[], datetime]
     budgets: Budgets = field(default_factory=Budgets)
+    wake: Wake = no_driver
+    steady: Callable[[], float] | None = None
 
 
 class Sending:
     """Sends what is approved and due, and reads back what became of it."""
 
     def __init__(self, engine: Engine, accounts: Accounts, rules: OutboxRules, host: Host) -> None:
-        self.engine, self.accounts, self._clock = engine, accounts, host.clock
+        self.engine, self.accounts, self._clock, self._wake = engine, accounts, host.clock, host.wake
         ports = Ports(
-            may_contact=self._may_contact, bounced=self._bounced, clock=host.clock, budgets=host.budgets
+            may_contact=self._may_contact,
+            bounced=self._bounced,
+            wake=host.wake,
+            clock=host.clock,
+            budgets=host.budgets,
+            steady=host.steady,
         )
         self.outbox = Outbox(engine, accounts, rules, host.worker, ports)
 
@@ -80,7 +92,9 @@ class Sending:
     def release(self, account: str) -> int:
         """Queue again what was held for an account that is back."""
         with db.writing(self.engine) as session:
-            return self.outbox.release(session, account)
+            released = self.outbox.release(session, account)
+            self._wake(session, [account] * released, self._clock())
+            return released
 
     def resolve(self, item_id: str, word: str, by: str, url: str) -> str:
         """Keep a person's decision about an uncertain item; return its new status."""

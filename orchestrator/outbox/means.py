@@ -24,7 +24,7 @@ def _no_record(_session: Session, _item: Item, _error: BouncedError) -> None:
     """Keep nothing: this outbox sends to no person."""
 
 
-def _no_driver(_session: Session, _item_ids: Sequence[str], _at: datetime) -> None:
+def no_driver(_session: Session, _item_ids: Sequence[str], _at: datetime) -> None:
     """Wake nobody: whoever drives this outbox looks by itself."""
 
 
@@ -39,7 +39,7 @@ class Ports:
 
     may_contact: MayContact
     bounced: Bounced = _no_record
-    wake: Wake = _no_driver
+    wake: Wake = no_driver
     clock: Callable[[], datetime] = utcnow
     pause: Callable[[float], None] = time.sleep
     steady: Callable[[], float] | None = None

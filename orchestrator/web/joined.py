@@ -6,6 +6,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from orchestrator.app import Orchestrator, views
+from orchestrator.app.driving import HEART
 from orchestrator.db import utcnow
 from orchestrator.dispatch import Clock
 from orchestrator.web import api, described, door, pages, refusals
@@ -14,7 +15,6 @@ from orchestrator.web.public import ASGI, Gauge, Public, Redirect
 from orchestrator.web.public import router as public_router
 from orchestrator.web.signin import Links
 
-HEART = "heart"  # the tick that shows that the clock lives
 _ALIVE = timedelta(seconds=30)
 _TICKS = ("publish", "recover", "collect", "report")
 

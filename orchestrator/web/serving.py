@@ -1,27 +1,21 @@
 """Runs the web door, and beside it the clock that drives the outbox, until somebody says stop."""
 
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from types import FrameType
 
 import uvicorn
 
 from orchestrator import team
-from orchestrator.app import Orchestrator, views
-from orchestrator.app.ledger import Asked
-from orchestrator.dispatch import Clock, Tick
+from orchestrator.app import Orchestrator
+from orchestrator.app.driving import Driver, told_to_stop
 from orchestrator.errors import OutsideError
 from orchestrator.team import Action
-from orchestrator.web.joined import HEART, build
+from orchestrator.web.joined import build
 from orchestrator.web.public import ASGI
 from orchestrator.web.signin import Links
 
-_SOON, _BEAT = timedelta(seconds=3), timedelta(seconds=5)
-_COLLECT, _REPORT = timedelta(minutes=15), timedelta(hours=1)
 _LAST_ANSWERS = 5  # seconds that requests under way get when we stop
 _GLANCE = 0.5  # seconds between looks whether the web still runs
 
@@ -85,31 +79,6 @@ def _listening(web: ASGI, sock: socket.socket) -> Iterator[tuple[str, threading.
 # ---- serve ------------------------------------------------------------------------------------
 
 
-def ticks(app: Orchestrator) -> Clock:
-    """Make the clock of a brand: publish, recover, collect, report, and a beat that shows it lives."""
-    outbox = app.sending.outbox
-    return Clock(
-        [
-            Tick("publish", app.publish, _SOON, lambda: app.look(outbox.next_due)),
-            Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
-            Tick("collect", app.collect, _COLLECT),
-            Tick("report", lambda: _keep_report(app), _REPORT),
-            Tick(HEART, lambda: app.look(views.next_due), _BEAT),
-        ]
-    )
-
-
-def _keep_report(app: Orchestrator) -> None:
-    """Write the report into the state folder, whole or not at all, for whoever fetches it from there."""
-    place = app.brand.state / "report.html"
-    fresh = place.with_suffix(".new")
-    try:
-        fresh.write_text(app.report(Asked(), "html"), encoding="utf-8")
-        fresh.replace(place)
-    except OSError as error:
-        raise OutsideError(f"{place} cannot be written: {error.strerror}. Make room there.") from error
-
-
 def _say(sentence: str) -> None:
     print(sentence, flush=True)  # at once, even into a pipe
 
@@ -123,33 +92,13 @@ def serve(
     claims nothing more after that: close the app.
     """
     team.require(app.colleague, Action.WRITE)
-    links, clock, sock = Links(app.now), ticks(app), bind(host, port)
-    with _told_to_stop() as stop, _listening(build(app, clock, links), sock) as (url, web):
-        clock.start()
-        try:
-            say(f"Sign in as {app.colleague.name} (once, within 15 minutes): "
-                f"{url}/sign-in?code={links.make(app.colleague.name)}")  # fmt: skip
-            say(f"Pages, API and tracked links: {url}/   Stop with Ctrl-C.")
-            while web.is_alive() and not stop.wait(_GLANCE):
-                pass
-        finally:
-            app.sending.outbox.rest()
-            clock.stop()
+    links, driver, sock = Links(app.now), Driver(app), bind(host, port)
+    door = _listening(build(app, driver.clock, links), sock)
+    with told_to_stop() as stop, door as (url, web), driver.driving():
+        say(f"Sign in as {app.colleague.name} (once, within 15 minutes): "
+            f"{url}/sign-in?code={links.make(app.colleague.name)}")  # fmt: skip
+        say(f"Pages, API and tracked links: {url}/   Stop with Ctrl-C.")
+        while web.is_alive() and not stop.wait(_GLANCE):
+            pass
     if not stop.is_set():
         raise OutsideError("The web door closed by itself; the log says why. Nothing was lost.")
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; what they did before is put back."""
-    stop = threading.Event()
-
-    def heard(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
