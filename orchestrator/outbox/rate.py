@@ -39,11 +39,15 @@ class _Level:
 
 def room(session: Session, account: str, rate: Rate | None, now: datetime) -> int:
     """Return how many posts of an account may leave now; locks its bucket until the transaction ends."""
-    if rate is None:
-        level = _read(session, account)
-        return 0 if level is not None and _blocked(level, now) else PLENTY
-    level = _filled(_locked(session, account, rate, now), rate, now)
-    return 0 if _blocked(level, now) else max(0, math.floor(level.tokens))
+    kept = _read(session, account) if rate is None else _locked(session, account, rate, now)
+    if kept is None:
+        return PLENTY
+    level = _filled(kept, rate, now)
+    if level.at < kept.at or level.blocked_until != kept.blocked_until:
+        _write(session, account, level)  # the clock was set back: what is not kept would move on with it
+    if _blocked(level, now):
+        return 0
+    return PLENTY if rate is None else max(0, math.floor(level.tokens))
 
 
 def take(session: Session, account: str, rate: Rate | None, n: int, now: datetime) -> None:
@@ -65,10 +69,11 @@ def told(
     if heard is None:
         return
     known = _read(session, account)
-    # Most answers change nothing: they need not wait for the row.
-    if known is not None and _hear(known, rate, heard, now) == known:
-        return
-    level = _locked(session, account, rate, now)
+    if known is not None:
+        known = _filled(known, rate, now)
+        if _hear(known, rate, heard, now) == known:
+            return  # most answers change nothing: they need not wait for the row
+    level = _filled(_locked(session, account, rate, now), rate, now)
     _write(session, account, _hear(level, rate, heard, now))
 
 
@@ -77,12 +82,10 @@ def next_at(session: Session, account: str, rate: Rate | None, now: datetime) ->
     level = _read(session, account)
     if level is None:
         return None
+    level = _filled(level, rate, now)
     if _blocked(level, now):
         return level.blocked_until
-    if rate is None:
-        return None
-    level = _filled(level, rate, now)
-    if level.tokens >= 1:
+    if rate is None or level.tokens >= 1:
         return None
     seconds = (1 - level.tokens) / _per_second(rate)
     return max(level.at, now) + timedelta(microseconds=math.ceil(seconds * 1e6) + 1)
@@ -110,8 +113,12 @@ def _per_second(rate: Rate) -> float:
     return rate.calls * _SHARE / (rate.minutes * 60)
 
 
-def _filled(level: _Level, rate: Rate, now: datetime) -> _Level:
+def _filled(level: _Level, rate: Rate | None, now: datetime) -> _Level:
     """Return a bucket as it is now. A clock set back fills nothing, and delays by one window at most."""
+    if level.blocked_until is not None and level.blocked_until > now + _LONGEST:
+        level = replace(level, blocked_until=None)  # nothing blocks for so long: the clock was set back
+    if rate is None:
+        return level
     last = min(level.at, now + timedelta(minutes=rate.minutes))
     at = max(last, now)
     if level.tokens >= _capacity(rate):  # full, or more because the platform said so
@@ -121,11 +128,11 @@ def _filled(level: _Level, rate: Rate, now: datetime) -> _Level:
 
 
 def _blocked(level: _Level, now: datetime) -> bool:
-    # Nothing blocks for longer than a day; what seems to was written before the clock was set back.
-    return level.blocked_until is not None and now < level.blocked_until <= now + _LONGEST
+    return level.blocked_until is not None and now < level.blocked_until
 
 
 def _hear(level: _Level, rate: Rate | None, heard: Quota | LimitedError, now: datetime) -> _Level:
+    """Return a bucket that is filled already as it is after what was heard."""
     if isinstance(heard, LimitedError):
         return _refused(level, rate, heard.retry_after, now)
     return _counted(level, rate, heard, now)
@@ -143,7 +150,6 @@ def _refused(level: _Level, rate: Rate | None, retry_after: float | None, now: d
         soon = last is not None and now < last + timedelta(seconds=2 * pause)
         pause = min(2 * pause, _LONGEST_PAUSE) if soon and pause else _FIRST_PAUSE
         until = now + timedelta(seconds=pause)
-    level = level if rate is None else _filled(level, rate, now)
     # One goes first once the time is over; the others follow as the bucket fills, not all at once.
     return replace(level, tokens=min(level.tokens, 1.0), blocked_until=_later(level, until, now), pause=pause)
 
@@ -157,10 +163,9 @@ def _counted(level: _Level, rate: Rate | None, quota: Quota, now: datetime) -> _
         level = replace(level, blocked_until=_later(level, min(resets_at, now + _LONGEST), now))
     if rate is None:
         return level
-    ours, allowed = _filled(level, rate, now), max(0.0, quota.remaining - rate.calls * _SHARE)
-    if allowed < ours.tokens or ours.tokens < _capacity(rate) < allowed:
-        return replace(ours, tokens=allowed)
-    return level
+    allowed = max(0.0, quota.remaining - rate.calls * _SHARE)
+    lower, higher = allowed < level.tokens, level.tokens < _capacity(rate) < allowed
+    return replace(level, tokens=allowed) if lower or higher else level
 
 
 def _later(level: _Level, until: datetime, now: datetime) -> datetime:
