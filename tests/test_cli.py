@@ -26,7 +26,7 @@ PICTURE = Path(__file__).parents[1] / "content/fan-made-castle/media/castle.jpg"
 COMMANDS = {
     "demo", "init", "serve", "upgrade", "import", "tiers", "check", "preview", "plan", "apply", "approve",
     "reject", "cancel", "move", "post", "publish", "collect", "connect", "disconnect", "accounts", "link",
-    "report", "outbox", "team",
+    "report", "outbox", "team", "rehearse",
 }  # fmt: skip
 
 

@@ -116,6 +116,10 @@ class Rehearsal:
         """Open one more account, or give one another token or class."""
         self._timeline.open(name, token, repeat)
 
+    def release(self) -> None:
+        """Publish what was held and whose time has come; every call does so too."""
+        self._timeline.release()
+
     def statuses(self, name: str = "") -> list[Status]:
         """Return the posts that stand, oldest first, of one account or of all."""
         return self._timeline.statuses(name)
