@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -258,15 +258,33 @@ def test_what_has_left_counts_for_the_cap_and_is_not_asked_again(making: Making)
     st.integers(1, 3),
     st.integers(1, 10),
     st.integers(-10 * 24, 10 * 24),
+    st.booleans(),
 )
-def test_no_cap_is_ever_exceeded(hours: list[int], count: int, days: int, due: int) -> None:
+def test_no_cap_is_ever_exceeded(hours: list[int], count: int, size: int, due: int, days: bool) -> None:
     from orchestrator.plan.making import _over
 
-    times, window = [NOW + timedelta(hours=h) for h in hours], timedelta(days=days)
-    before, at = _most(times, window), NOW + timedelta(hours=due)
-    if not _over(playbook.Cap(count, window), times, at):
-        assert _most([*times, at], window) <= max(count, before)
-        assert sum(at - window < t <= at for t in [*times, at]) <= count
+    zone = ZoneInfo("America/New_York")
+    window = timedelta(days=size) if days else timedelta(hours=25 * size + 24 * (size % 24 == 0))
+    times, at = [NOW + timedelta(hours=h) for h in hours], NOW + timedelta(hours=due)
+
+    def moment(when: datetime) -> datetime:
+        """Give what counts: the day of the calendar where the window is days, else the moment."""
+        return datetime.combine(when.astimezone(zone).date(), time()) if days else when.replace(tzinfo=None)
+
+    before = _most(list(map(moment, times)), window)
+    if not _over(playbook.Cap(count, window), times, at, zone):
+        assert _most(list(map(moment, [*times, at])), window) <= max(count, before)
+        assert sum(moment(at) - window < moment(t) <= moment(at) for t in [*times, at]) <= count
+
+
+def test_a_message_every_week_is_not_over_its_cap_when_the_clock_changes() -> None:
+    from orchestrator.plan.making import _over
+
+    zone, cap = ZoneInfo("America/New_York"), playbook.Cap(1, timedelta(days=7))
+    mondays = [datetime(2027, 3, day, 9, tzinfo=zone) for day in (8, 15)]  # 167 hours apart
+    assert not _over(cap, mondays[:1], mondays[1], zone)
+    assert _over(cap, mondays[:1], mondays[1] - timedelta(days=1), zone)
+    assert _over(playbook.Cap(1, timedelta(hours=169)), mondays[:1], mondays[1], zone)
 
 
 def _most(times: list[datetime], window: timedelta) -> int:

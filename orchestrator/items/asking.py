@@ -1,7 +1,7 @@
 """What other rooms ask about items: counts, what is public, when somebody was written to."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -53,16 +53,17 @@ def contacts(session: Session, campaign_id: str) -> dict[str, tuple[datetime, ..
     return {person: tuple(sorted(times)) for person, times in found.items()}
 
 
-def over_cap(session: Session, item: Item, now: datetime | None = None) -> str:
+def over_cap(session: Session, item: Item, now: datetime | None = None, zone: tzinfo = UTC) -> str:
     """Say why one more message now would be too many for this person, "" if it would not.
 
     The cap is that of the item's campaign; messages of every campaign count, those that may have left too.
+    Days are days of the calendar in `zone`, as in a plan.
     """
     campaign = session.get(Campaign, item.campaign_id) if item.person_id else None
     if campaign is None or not campaign.cap_count:
         return ""
     _in_turn(session)
-    since = (now or utcnow()) - timedelta(seconds=campaign.cap_seconds)
+    since = _since(now or utcnow(), timedelta(seconds=campaign.cap_seconds), zone)
     moment = func.coalesce(Item.published_at, Item.updated_at)
     sent = session.exec(
         select(func.count())
@@ -72,6 +73,14 @@ def over_cap(session: Session, item: Item, now: datetime | None = None) -> str:
     ).one()
     days = timedelta(seconds=campaign.cap_seconds)
     return f"would be more than {campaign.cap_count} messages in {days}" if sent >= campaign.cap_count else ""
+
+
+def _since(now: datetime, window: timedelta, zone: tzinfo) -> datetime:
+    """Return after which moment messages count: a weekly one must not fall under its own cap for a second."""
+    if window % timedelta(days=1):
+        return now - window
+    first = now.astimezone(zone).date() - window + timedelta(days=1)
+    return datetime.combine(first, time(), zone).astimezone(UTC) - timedelta(microseconds=1)
 
 
 def _in_turn(session: Session) -> None:

@@ -5,7 +5,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from connectors.base import Post, problems
 from orchestrator import links
@@ -156,7 +156,7 @@ class _Maker:
         if person.person_id in self.given.held:
             return "held out, to compare"
         cap, due = rules.caps.per_person, self._due(slot)
-        if cap and _over(cap, self.times.get(person.person_id, []), due):
+        if cap and _over(cap, self.times.get(person.person_id, []), due, self.given.zone):
             return f"over the cap of {cap}"
         self.times.setdefault(person.person_id, []).append(due)
         return ""
@@ -290,10 +290,20 @@ def _times(given: PlanInput) -> dict[str, list[datetime]]:
     return times
 
 
-def _over(cap: Cap, times: list[datetime], due: datetime) -> bool:
-    """Tell whether one more message would be too many in some window that holds it."""
-    near = sorted([due, *(t for t in times if abs(t - due) < cap.window)])
-    return any(later - earlier < cap.window for earlier, later in zip(near, near[cap.count :], strict=False))
+def _over(cap: Cap, times: list[datetime], due: datetime, zone: tzinfo) -> bool:
+    """Tell whether one more message would be too many in some window that holds it.
+
+    Days are days of the calendar: else a message every Monday would be over its cap when the clock changes.
+    """
+    days = cap.window % timedelta(days=1) == timedelta(0)
+    window = float(cap.window.days) if days else cap.window.total_seconds()
+
+    def mark(at: datetime) -> float:
+        return float(at.astimezone(zone).toordinal()) if days else at.timestamp()
+
+    here = mark(due)
+    near = sorted([here, *(each for each in map(mark, times) if abs(each - here) < window)])
+    return any(later - earlier < window for earlier, later in zip(near, near[cap.count :], strict=False))
 
 
 def preview(given: PlanInput, stand_ins: tuple[AccountView, ...]) -> Diff:
