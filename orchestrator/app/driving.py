@@ -10,24 +10,28 @@ from types import FrameType
 from orchestrator import team
 from orchestrator.app import Orchestrator, views
 from orchestrator.app.ledger import Asked
+from orchestrator.app.telling import telling
 from orchestrator.dispatch import Clock, Tick, Turns
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.team import Action
 
 HEART = "heart"  # the tick that shows that this process's clock lives, whoever's turn it is
 _SOON, _BEAT, _NOW_AND_THEN = timedelta(seconds=3), timedelta(seconds=5), timedelta(seconds=30)
+_ASKED = timedelta(seconds=10)
 _COLLECT, _REPORT, _EXTEND = timedelta(minutes=15), timedelta(hours=1), timedelta(hours=1)
 
 
 def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
-    """Make the clock of a brand: publish, recover, collect, report, extend, clear, and a beat that shows it lives.
+    """Make the clock of a brand: publish, recover, notices, collect and so on, and a beat that shows it lives.
 
     With `turns` it acts only while it is this process's turn.
     """
-    outbox, jobs = app.sending.outbox, app.wake.queue
+    outbox, jobs, tells = app.sending.outbox, app.wake.queue, telling(app)
     every = [
         Tick("publish", app.publish, _SOON, lambda: app.look(outbox.next_due)),
         Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
+        Tick("notices", tells.run, _ASKED),
+        Tick("watch", tells.watch, _NOW_AND_THEN, everywhere=True),  # a dead clock cannot tell that it is
         Tick("collect", app.collect, _COLLECT),
         Tick("report", lambda: _keep_report(app), _REPORT),
         Tick("extend", app.extend, _EXTEND),
