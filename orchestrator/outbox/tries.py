@@ -89,27 +89,29 @@ def take_all(
     connection.execute(_LEASES[dialect], leased)
     special = [
         {"of": id, "at": by_item[item].scheduled_for, "micro": by_item[item].price}
-        for id, item, _, _ in tries
+        for id, item, *_ in tries
         if by_item[item].scheduled_for or by_item[item].price
     ]
     if special:
         connection.execute(_SPECIAL, special)
-    written = {item: (id, number, kept) for id, item, number, kept in tries}
+    written = {item: (id, number, kept, key) for id, item, number, kept, key in tries}
     return [_claim(each, written[each.row.id], mark, now, until) for each in leaving]
 
 
 _FIRST: dict[str, Any] = {"repeat_until": None, "looks": 0}
 
 
-def _claim(each: Leaving, written: tuple[int, int, str], mark: str, now: datetime, until: datetime) -> Claim:
-    row, (attempt_id, number, kept) = each.row, written
+def _claim(
+    each: Leaving, written: tuple[int, int, str, str], mark: str, now: datetime, until: datetime
+) -> Claim:
+    row, (attempt_id, number, kept, key) = each.row, written
     return Claim(
         row.id,
         row.rev,
         row.account,
         attempt_id,
         number,
-        f"{row.id}-{row.rev}",
+        key,
         f"{mark}-{attempt_id}",
         now,
         until,
@@ -159,18 +161,23 @@ _LISTED = {
     "sqlite": "SELECT value AS one FROM json_each(:ids)",
     "postgresql": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb)) AS one",
 }
-# Each try starts with what the one before had kept, so the last one at this revision has it all.
+# Each try starts with what the one before had kept, so the last one at this revision has it all. All tries
+# at a revision have one key; but a platform that gave a post back still knows its key, for something that is
+# not there any more, so from then on it is another one.
 _TRY = """
 INSERT INTO attempt (item_id, rev, number, account, worker, state, "key", kept, started_at, deadline, error,
                      error_type, repeat_until, looks, settled, settled_by, price)
 SELECT i.id, i.rev,
        coalesce((SELECT max(b.number) FROM attempt b WHERE b.item_id = i.id), 0) + 1,
-       i.account, :worker, 'prepared', i.id || '-' || i.rev,
+       i.account, :worker, 'prepared',
+       i.id || '-' || i.rev || coalesce((SELECT '-' || count(*) FROM attempt b WHERE b.item_id = i.id
+                                         AND b.rev = i.rev AND b.settled = 'taken back'
+                                         HAVING count(*) > 0), ''),
        coalesce((SELECT b.kept FROM attempt b WHERE b.item_id = i.id AND b.rev = i.rev
                  ORDER BY b.number DESC LIMIT 1), '{{}}'),
        :now, :until, '', '', :repeat_until, :looks, '', '', 0
 FROM item i WHERE i.id IN ({listed})
-RETURNING id, item_id, number, kept
+RETURNING id, item_id, number, kept, "key"
 """
 _LEASE = """
 INSERT INTO lease (item_id, attempt_id, token, worker, expires_at)
