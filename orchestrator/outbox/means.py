@@ -13,6 +13,7 @@ from orchestrator.accounts import Accounts
 from orchestrator.brand import OutboxRules
 from orchestrator.db import utcnow
 from orchestrator.items import Item
+from orchestrator.outbox import rate
 from orchestrator.outbox.spend import Budgets
 
 MayContact = Callable[[Session, Item], str]
@@ -59,6 +60,11 @@ class Means:
     def now(self) -> datetime:
         """Return the present moment."""
         return self.ports.clock()
+
+    def opens(self, session: Session, account: str, channel: str) -> datetime | None:
+        """Return when an account has room for its next post; None: now."""
+        limits = self.accounts.declared(channel)
+        return rate.next_at(session, account, limits.rate if limits else None, self.now())
 
     @property
     def margin(self) -> timedelta:

@@ -1,5 +1,6 @@
 """What stands in the outbox -> what waits for a person, and when there is something to do next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,21 +93,25 @@ def _reason(item: Item, account: Account | None, last: AttemptRow | None) -> str
 # ---- when there is something to do next -------------------------------------------------------
 
 
-def next_due(session: Session) -> datetime | None:
+# When an account (name, channel) has room for its next post; None: now.
+Opens = Callable[[Session, str, str], datetime | None]
+
+
+def _at_once(_session: Session, _account: str, _channel: str) -> datetime | None:
+    return None
+
+
+def next_due(session: Session, opens: Opens = _at_once) -> datetime | None:
     """Return when the next item can be claimed; None when nothing is queued on a connected account."""
-    return _first_leaving(session)
+    return _first_leaving(session, opens)
 
 
-def _first_leaving(session: Session, *where: ColumnElement[bool]) -> datetime | None:
+def _first_leaving(session: Session, opens: Opens, *where: ColumnElement[bool]) -> datetime | None:
     """Return when the first claimable item leaves, asked account by account: each is one step in an index."""
-    healthy = session.exec(select(Account.name).where(Account.status == CONNECTED)).all()
+    healthy = session.exec(select(Account.name, Account.channel).where(Account.status == CONNECTED)).all()
     mine = select(func.min(Item.leave_at)).where(col(Item.status) == Status.QUEUED, *where)
-    return _first(*(session.exec(mine.where(Item.account == name)).one() for name in healthy))
-
-
-def _next_again(session: Session) -> datetime | None:
-    """Return when the next item that is sent again, or was put off, can be claimed."""
-    return _first_leaving(session, col(Item.leave_at) > col(Item.due_at))
+    firsts = [(session.exec(mine.where(Item.account == name)).one(), name, kind) for name, kind in healthy]
+    return _first(*(max(at, opens(session, name, kind) or at) for at, name, kind in firsts if at is not None))
 
 
 def next_look(session: Session) -> datetime | None:
@@ -126,18 +131,18 @@ def _next_search(session: Session) -> datetime | None:
     return session.exec(query).one()
 
 
-def until_idle(session: Session, now: datetime, patience: timedelta) -> datetime | None:
+def until_idle(
+    session: Session, now: datetime, patience: timedelta, opens: Opens = _at_once
+) -> datetime | None:
     """Return when to go on until nothing is due and no lease lives; None: idle.
 
-    Items of the future are not waited for; a try that comes again, or a look, is, within `patience`.
+    Items of the future are not waited for; room for what is due, a try that comes again, or a look, is,
+    within `patience`.
     """
     leased = session.exec(select(func.min(Lease.expires_at))).one()
-    soon = [
-        (next_due(session), now),
-        (_next_again(session), now + patience),
-        (_next_search(session), now + patience),
-    ]
-    candidates = [at for at, latest in soon if at is not None and at <= latest]
+    due, again = col(Item.leave_at) <= now, col(Item.leave_at) > col(Item.due_at)
+    soon = (_first_leaving(session, opens, due | again), _next_search(session))
+    candidates = [at for at in soon if at is not None and at <= now + patience]
     if leased:
         candidates.append(min(leased, now + _POLL))
     return min(candidates, default=None)
