@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
 
-from connectors.base import ConnectorError, Published
+from connectors.base import Connector, ConnectorError, Post, Published, Quota
 from orchestrator import db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Status
 from orchestrator.outbox.attempt import LiveAttempt
-from orchestrator.outbox.claim import Claim
-from orchestrator.outbox.ends import End, end_of, finish, trace
+from orchestrator.outbox.ends import Accepted, End, end_of, finish, finish_all, trace
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import State
+from orchestrator.outbox.tries import Claim
 
 _log = logging.getLogger(__name__)
 _BETWEEN_STORES = 0.25  # seconds
@@ -31,19 +30,27 @@ class Delivered:
     trouble: OutsideError | None = None
 
 
-def deliver(means: Means, claim: Claim) -> Delivered:
-    """Send one claimed item, and keep how it ended; raise `OutsideError` when the end could not be stored."""
+def deliver(means: Means, claim: Claim, post: Post | None = None) -> Delivered:
+    """Send one claimed item, and keep how it ended; raise `OutsideError` when the end could not be stored.
+
+    `post` is what it says, where that was read already.
+    """
     live = LiveAttempt(means, claim)
-    end = _send(means, claim, live)
-    status = _stored(means, live, lambda session: finish(means, session, claim, end))
+    end = _send(means, claim, live, post)
+    status = _stored(means, live, lambda: _finish(means, claim, end))
     return Delivered(status, end.error if isinstance(end.error, OutsideError) else None)
 
 
-def _send(means: Means, claim: Claim, live: LiveAttempt) -> End:
+def _finish(means: Means, claim: Claim, end: End) -> Status:
+    if end.published is not None:
+        return db.as_one(means.engine, finish_all, Accepted(means, claim, end.published, end.quota))
+    return db.together(means.engine, lambda session: finish(means, session, claim, end))
+
+
+def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> End:
     try:
-        with db.reading(means.engine) as session:
-            post = items.post_of(session, claim.item_id, claim.rev)
-        published: object = means.accounts.open(claim.account).publish(post, live)
+        connector = means.accounts.open(claim.account, claim.connected_at)
+        published: object = connector.publish(post or _post(means, claim), live)
     except Exception as error:  # the class says what happens next; nothing may escape unwritten
         end = end_of(error, live.left)
         if end.state is State.UNCERTAIN:
@@ -51,17 +58,30 @@ def _send(means: Means, claim: Claim, live: LiveAttempt) -> End:
             _log.warning("item %s ended uncertain on %s: %s", claim.item_id, claim.account, said)
         return end
     if isinstance(published, Published):
-        return End(State.ACCEPTED, published=published)
+        return End(State.ACCEPTED, published=published, quota=_quota(connector))
     _log.error("the connector of %s returned %s from publish", claim.account, type(published).__name__)
     return End(State.UNCERTAIN, error=TypeError("publish returned no Published"))
 
 
-def _stored(means: Means, live: LiveAttempt, work: Callable[[Session], T]) -> T:
+def _quota(connector: Connector) -> Quota | None:
+    try:
+        return connector.quota()
+    except Exception as error:  # the post is public: no trouble behind it may make that uncertain
+        _log.warning("what %s may still send could not be read: %s", connector.name, trace(error))
+        return None
+
+
+def _post(means: Means, claim: Claim) -> Post:
+    with db.reading(means.engine) as session:
+        return items.post_of(session, claim.item_id, claim.rev)
+
+
+def _stored(means: Means, live: LiveAttempt, store: Callable[[], T]) -> T:
     """Store an answer, trying again while the lease lasts: what is not stored would have to be looked for."""
     last = live.deadline + (means.margin if live.left else means.margin * 0)
     while True:
         try:
-            return db.together(means.engine, work)
+            return store()
         except (OutsideError, SQLAlchemyError) as error:
             if means.now() >= last:
                 _log.error("the end of a try could not be stored in time: %s", trace(error))

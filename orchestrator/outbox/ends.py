@@ -2,17 +2,20 @@
 
 import random
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import Table, bindparam, delete, update
 from sqlmodel import Session, col, func, or_, select
 
 from connectors.base import (
     BouncedError,
     ConnectorError,
     LeaseLostError,
+    LimitedError,
     Published,
+    Quota,
     RejectedError,
     TemporaryError,
     UnauthorizedError,
@@ -20,27 +23,51 @@ from connectors.base import (
 from orchestrator import items
 from orchestrator.errors import CheckError, OutsideError, PeopleError
 from orchestrator.items import Changes, Item, Status
+from orchestrator.outbox import rate
 from orchestrator.outbox.attempt import ours
-from orchestrator.outbox.claim import Claim
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.tables import AttemptRow, Settled, State
+from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+from orchestrator.outbox.tries import Claim
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 900.0  # seconds
+
+@dataclass(frozen=True)
+class Patience:
+    """What follows a try that surely published nothing: does it spend a retry, and the pauses in seconds.
+
+    They double from the first to the longest, with jitter; what the platform asks for counts if it is more.
+    """
+
+    spends: bool
+    first: float = 2.0
+    longest: float = 900.0
+
+
+# By class of error; a connector's own kind of TemporaryError counts as one.
+_PATIENCE: dict[type[Exception], Patience] = {
+    TemporaryError: Patience(spends=True),
+    LimitedError: Patience(spends=False),  # it blocks the account alone, see rate.told
+    LeaseLostError: Patience(spends=False, longest=60.0),  # trouble on our side of the line
+    OutsideError: Patience(spends=False, longest=60.0),
+}
+_LOST = Patience(spends=True)  # a platform that loses every request must not be tried for ever
+_DIED = Patience(spends=False, longest=60.0)  # its worker did; MANY of them are enough
+_LOOKS = Patience(spends=False)  # a look that cannot be made now
+_BY_NAME = {"": _DIED, **{kind.__name__: patience for kind, patience in _PATIENCE.items()}}
+_FREE = [name for name, patience in _BY_NAME.items() if not patience.spends]
 _LONGEST_ANSWER = 86_400.0  # seconds: a platform that asks for more is asked again after a day
 _REASON_LENGTH = 500
-# Trouble on our side of the line spends no retry; "": a worker that died.
-_FREE = (LeaseLostError.__name__, OutsideError.__name__, "")
 MANY = 50  # so many tries that never ended point at the item, not at the workers
 LOOK = "look"
 
 
 @dataclass(frozen=True)
 class End:
-    """How one try ended."""
+    """How one try ended; `quota` is what the platform said about how much is left."""
 
     state: State
     published: Published | None = None
     error: Exception | None = None
+    quota: Quota | None = None
 
     @property
     def reason(self) -> str:
@@ -80,6 +107,7 @@ def finish(means: Means, session: Session, claim: Claim, end: End) -> Status:
         means.accounts.unauthorized(session, claim.account, end.reason, now, since=claim.started_at)
     if isinstance(end.error, BouncedError):
         means.ports.bounced(session, item, end.error)
+    _tell(means, session, claim, end)
     session.delete(lease)
     session.flush()
     if not items.shift(session, claim.item_id, Status.SENDING, status, changes, now):
@@ -87,6 +115,51 @@ def finish(means: Means, session: Session, claim: Claim, end: End) -> Status:
     if changes.leave_at is not None:
         means.ports.wake(session, [claim.item_id], changes.leave_at)
     return status
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One try that the platform accepted: `what`, and what it said about how much is left."""
+
+    means: Means
+    claim: Claim
+    what: Published
+    quota: Quota | None = None
+
+
+def finish_all(session: Session, parts: Sequence[Accepted]) -> list[Status]:
+    """Keep what platforms accepted, for many tries in a few statements; as `finish` does for each."""
+    connection = session.connection()
+    tokens = {"ids": [part.claim.item_id for part in parts], "tokens": [part.claim.token for part in parts]}
+    held = set(connection.scalars(_END, tokens))
+    ours = [part for part in parts if part.claim.token in held]
+    if ours:
+        now = ours[0].means.now()
+        connection.execute(_ACCEPT, [{"of": part.claim.attempt_id, "at": now} for part in ours])
+        changes = {part.claim.item_id: published(part.what, now) for part in ours}
+        if items.shift_all(session, Status.SENDING, Status.PUBLISHED, changes, now) != len(changes):
+            raise RuntimeError("an item was moved while its lease was held")
+    last = {part.claim.account: part for part in ours}
+    for account in sorted(last):  # the order in which everybody takes the accounts' buckets
+        _tell(last[account].means, session, last[account].claim, _end(last[account]))
+    return [
+        Status.PUBLISHED
+        if part.claim.token in held
+        else _too_late(part.means, session, part.claim, _end(part))
+        for part in parts
+    ]
+
+
+def _end(part: Accepted) -> End:
+    return End(State.ACCEPTED, part.what, quota=part.quota)
+
+
+def _tell(means: Means, session: Session, claim: Claim, end: End) -> None:
+    """Let the account's bucket know what the platform said."""
+    heard = end.error if isinstance(end.error, LimitedError) else end.quota
+    if heard is not None:
+        limits = means.accounts.declared(claim.channel)
+        rate.told(session, claim.account, limits.rate if limits else None, heard, means.now())
 
 
 def _too_late(means: Means, session: Session, claim: Claim, end: End) -> Status:
@@ -101,8 +174,14 @@ def _too_late(means: Means, session: Session, claim: Claim, end: End) -> Status:
 
 def _write(row: AttemptRow, end: End, now: datetime) -> None:
     row.state, row.ended_at, row.error = end.state, now, end.reason
-    row.error_type = type(end.error).__name__ if end.error else ""
+    row.error_type = _name(end.error) if end.error else ""
     row.retry_after = end.error.retry_after if isinstance(end.error, TemporaryError) else None
+
+
+def _name(error: Exception) -> str:
+    """Name an error by its class; one that spends no retry by the class that says so."""
+    free = (kind for kind in type(error).__mro__ if kind.__name__ in _FREE)
+    return next(free, type(error)).__name__
 
 
 def _next(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[Status, Changes]:
@@ -124,16 +203,24 @@ def _next(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[St
 def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple[Status, Changes]:
     """Say when an item leaves again after a try that surely published nothing, or that it is given up."""
     session.flush()
-    tries = _spent(session, row)
-    if (tries > means.rules.retries and row.error_type not in _FREE) or row.number >= MANY:
+    tries, patience = _spent(session, row), _patience(row)
+    spent = patience.spends and tries > means.rules.retries
+    if spent or (row.number >= MANY and row.error_type != LimitedError.__name__):
         return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
-    at = means.now() + pause(row.item_id, max(tries, 1), row.retry_after)
+    counted = tries if patience.spends else row.number
+    at = means.now() + pause(row.item_id, max(counted, 1), row.retry_after, patience)
     return Status.QUEUED, Changes(reason=reason, leave_at=at)
+
+
+def _patience(row: AttemptRow) -> Patience:
+    """Return what follows a try by its class of error; what was looked for and not found was lost."""
+    if row.settled == Settled.NOT_THERE:
+        return _BY_NAME.get(row.error_type, _LOST)
+    return _BY_NAME.get(row.error_type, _PATIENCE[TemporaryError])
 
 
 def _spent(session: Session, row: AttemptRow) -> int:
     """Count the tries at a revision that spend its budget: refused for now, or lost on the way."""
-    # A platform that loses every request would otherwise be tried for ever, and nobody told.
     lost = (col(AttemptRow.settled) == Settled.NOT_THERE) & (col(AttemptRow.settled_by) == LOOK)
     spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
     mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
@@ -150,12 +237,12 @@ def settle(row: AttemptRow, how: Settled, by: str, now: datetime) -> None:
     row.settled, row.settled_by, row.settled_at = how, by, now
 
 
-def pause(item_id: str, tries: int, retry_after: float | None) -> timedelta:
+def pause(item_id: str, tries: int, retry_after: float | None, patience: Patience = _LOOKS) -> timedelta:
     """Return how long to wait after so many tries: doubling, at least what the platform asks.
 
     The jitter is seeded by the item, so that a thousand items of one bad minute do not come back as one.
     """
-    longest = min(_FIRST_PAUSE * 2.0 ** min(tries - 1, 20), _LONGEST_PAUSE)
+    longest = min(patience.first * 2.0 ** min(tries - 1, 20), patience.longest)
     own = longest * random.Random(f"{item_id}:{tries}").uniform(0.5, 1.0)  # noqa: S311  (no secret)
     asked = min(max(retry_after or 0.0, 0.0), _LONGEST_ANSWER)
     return timedelta(seconds=max(own, asked))
@@ -173,3 +260,20 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+# ---- statements: made once, since to build and compile one costs more than to run it ----------
+
+_LEASE: Table = Lease.__table__  # type: ignore[attr-defined]
+_ATTEMPT: Table = AttemptRow.__table__  # type: ignore[attr-defined]
+_END = (
+    delete(_LEASE)
+    .where(_LEASE.c.item_id.in_(bindparam("ids", expanding=True)))
+    .where(_LEASE.c.token.in_(bindparam("tokens", expanding=True)))
+    .returning(_LEASE.c.token)
+)
+_ACCEPT = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("of"))
+    .values(state=State.ACCEPTED.value, ended_at=bindparam("at"), error="", error_type="", retry_after=None)
+)

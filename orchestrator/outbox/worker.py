@@ -1,9 +1,7 @@
 """Approved items -> posts, in many threads and processes: each leaves once, or a person is asked."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,20 +10,23 @@ from types import TracebackType
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from orchestrator import db
+from orchestrator import db, items
 from orchestrator.accounts import Accounts
 from orchestrator.brand import OutboxRules
-from orchestrator.errors import OutsideError
 from orchestrator.items import Status
 from orchestrator.outbox import decide, look, recover, waiting
-from orchestrator.outbox.claim import Claimed, claim
+from orchestrator.outbox.claim import claim
+from orchestrator.outbox.crew import Crew
 from orchestrator.outbox.deliver import Delivered, deliver
 from orchestrator.outbox.means import Means, Ports
+from orchestrator.outbox.round import Pace, Round, Try
 from orchestrator.outbox.steady import Steady
 from orchestrator.outbox.tables import AttemptRow
+from orchestrator.outbox.tries import Claim
 from orchestrator.outbox.waiting import Waiting
 
 PATIENCE = timedelta(minutes=2)
+_GLANCE = 0.5  # seconds: so often what has become due is claimed while slower tries are under way
 _SHORTEST_PAUSE, _PATIENT_PAUSE, _LONGEST_PAUSE = 0.01, 0.5, 60.0  # seconds
 
 
@@ -56,8 +57,7 @@ class Outbox:
     ) -> None:
         self._means = Means(engine, accounts, rules, worker, ports)
         self._steady = Steady(ports.clock, ports.steady)
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._crew = Crew(rules.threads)
         self._resting = threading.Event()
 
     def __enter__(self) -> "Outbox":
@@ -75,10 +75,7 @@ class Outbox:
     def close(self) -> None:
         """Rest, wait for what is under way, then let the threads go."""
         self.rest()
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown()
+        self._crew.close()
 
     # ---- sending ------------------------------------------------------------------------------
 
@@ -88,22 +85,29 @@ class Outbox:
         Raises `OutsideError` after all tries ended when disk, database or key did not let us finish; what was
         under way is then kept, and the next round goes on with it.
         """
-        round_ = _Round()
+        round_, pace = Round(self._crew), Pace(self._means.rules)
         try:
-            while not self._resting.is_set() and (claimed := self._claim(now, round_)):
-                round_.went.update(claimed.set_aside)
-                round_.start(self._submit(partial(deliver, self._means, each)) for each in claimed.claims)
-                round_.wait_below(self._means.rules.threads)
+            while not self._resting.is_set():
+                claimed = claim(self._means, now or self._means.now(), pace.room(round_), round_.busy)
+                if claimed:
+                    round_.went.update(claimed.set_aside)
+                    round_.start(self._deliveries(claimed.claims))
+                    round_.wait_below(pace.enough())
+                elif round_.idle_after(_GLANCE):  # a slow platform does not keep what falls due waiting
+                    break
         finally:
             round_.wait_below(1)
         round_.raise_trouble()
         return Outcome(**{each.name: round_.went[Status(each.name)] for each in fields(Outcome)})
 
-    def _claim(self, now: datetime | None, round_: "_Round") -> Claimed:
-        # No more than the threads can start soon: a claim that waits for a thread uses up its lease.
-        rules = self._means.rules
-        room = min(rules.batch, 2 * rules.threads - len(round_.under_way))
-        return claim(self._means, now or self._means.now(), max(room, 1))
+    def _deliveries(self, claims: Sequence[Claim]) -> list[tuple[str, Try]]:
+        if not claims:
+            return []
+        with db.reading(self._means.engine) as session:
+            posts = items.posts_of(session, {each.item_id: each.rev for each in claims})
+        return [
+            (each.account, partial(deliver, self._means, each, posts.get(each.item_id))) for each in claims
+        ]
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -122,11 +126,11 @@ class Outbox:
         return done + self._look(moment)
 
     def _look(self, now: datetime) -> int:
-        done, round_, room = 0, _Round(), self._means.rules.threads
+        done, round_, room = 0, Round(self._crew), self._means.rules.threads
         try:
             while searches := look.due(self._means, now, room):
                 done += len(searches)
-                round_.start(self._submit(partial(self._look_for, each)) for each in searches)
+                round_.start((each.claim.account, partial(self._look_for, each)) for each in searches)
                 round_.wait_below(1)
         finally:
             round_.wait_below(1)
@@ -149,7 +153,7 @@ class Outbox:
             self.publish_due()
             now = self._means.now()
             with db.reading(self._means.engine) as session:
-                at = waiting.until_idle(session, now, patience)
+                at = waiting.until_idle(session, now, patience, self._means.opens)
                 if at is None or self._resting.is_set():
                     return waiting.waiting(session, now)
             seconds = (at - now).total_seconds()
@@ -163,7 +167,7 @@ class Outbox:
 
     def next_due(self, session: Session) -> datetime | None:
         """Return when the next item can leave; None when nothing is queued on a connected account."""
-        return waiting.next_due(session)
+        return waiting.next_due(session, self._means.opens)
 
     def next_look(self, session: Session) -> datetime | None:
         """Return when the next lease lapses or the next look is due."""
@@ -181,46 +185,3 @@ class Outbox:
     def resolve(self, session: Session, item_id: str, decision: decide.Decision) -> Status:
         """Keep a person's decision about an uncertain item; return where the item is now."""
         return decide.resolve(self._means, session, item_id, decision)
-
-    # ---- threads ------------------------------------------------------------------------------
-
-    def _submit(self, work: Callable[[], Delivered | None]) -> "Future[Delivered | None]":
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._means.rules.threads, thread_name_prefix="outbox")
-            return self._pool.submit(work)
-
-
-class _Round:
-    """The tries of one round: those under way, where items went, and the first trouble on the way."""
-
-    def __init__(self) -> None:
-        self.under_way: set[Future[Delivered | None]] = set()
-        self.went: Counter[Status] = Counter()
-        self.troubles: list[Exception] = []
-
-    def start(self, tries: Iterable["Future[Delivered | None]"]) -> None:
-        """Take tries in."""
-        self.under_way.update(tries)
-
-    def wait_below(self, room: int) -> None:
-        """Wait until fewer than `room` are under way."""
-        while len(self.under_way) >= room:
-            done, self.under_way = wait(self.under_way, return_when=FIRST_COMPLETED)
-            for each in done:
-                self._take(each)
-
-    def raise_trouble(self) -> None:
-        """Raise the first trouble there was: a fault of the program before what people can put right."""
-        for trouble in sorted(self.troubles, key=lambda error: isinstance(error, OutsideError)):
-            raise trouble
-
-    def _take(self, done: "Future[Delivered | None]") -> None:
-        error, result = done.exception(), None if done.exception() else done.result()
-        if isinstance(error, Exception):
-            self.troubles.append(error)
-        elif error is not None:
-            raise error
-        elif result is not None:
-            self.went[result.status] += 1
-            self.troubles += [result.trouble] if result.trouble else []

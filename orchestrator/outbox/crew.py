@@ -1,0 +1,52 @@
+"""Works of several rounds -> a few threads that do them, in the order in which they were given."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+Work = Callable[[], None]
+
+
+class Crew:
+    """Threads that take one work after the other as long as there is any; to hand one over costs little.
+
+    A work must not raise.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._waiting: deque[Work] = deque()
+        self._serving = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def give(self, works: Iterable[Work]) -> None:
+        """Have works done; those given before come first."""
+        with self._lock:
+            self._waiting.extend(works)
+            more = min(len(self._waiting), self._threads - self._serving)
+            self._serving += more
+            if more and self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="outbox")
+            for _ in range(more):
+                assert self._pool is not None
+                self._pool.submit(self._serve)
+
+    def close(self) -> None:
+        """Wait for all that was given, then let the threads go."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+    def _serve(self) -> None:
+        while (work := self._next()) is not None:
+            work()
+
+    def _next(self) -> Work | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._serving -= 1
+            return None

@@ -1,0 +1,109 @@
+"""Tries that are under way at the same time -> where their items went, and the first trouble on the way."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from orchestrator.brand import OutboxRules
+from orchestrator.errors import OutsideError
+from orchestrator.items import Status
+from orchestrator.outbox.crew import Crew
+from orchestrator.outbox.deliver import Delivered
+
+Try = Callable[[], Delivered | None]
+_SECOND = 1.0
+
+
+class Round:
+    """The tries of one round: those under way, by account, where items went, and what went wrong."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._changed = threading.Condition()
+        self._awaited = 0
+        self._fatal: BaseException | None = None
+        self.ended = 0
+        self.under_way = 0
+        self.busy: Counter[str] = Counter()
+        self.went: Counter[Status] = Counter()
+        self.troubles: list[Exception] = []
+
+    def start(self, tries: Iterable[tuple[str, Try]]) -> None:
+        """Have tries made, each for an account."""
+        given = list(tries)
+        with self._changed:
+            self.under_way += len(given)
+            self.busy.update(account for account, _ in given)
+        self._crew.give(partial(self._run, account, each) for account, each in given)
+
+    def wait_below(self, room: int) -> None:
+        """Wait until fewer than `room` are under way."""
+        self._wait(room, None)
+
+    def idle_after(self, seconds: float) -> bool:
+        """Wait until nothing is under way, but not longer than so many seconds; say whether nothing is."""
+        self._wait(1, seconds)
+        return self.under_way == 0
+
+    def raise_trouble(self) -> None:
+        """Raise the first trouble there was: a fault of the program before what people can put right."""
+        for trouble in sorted(self.troubles, key=lambda error: isinstance(error, OutsideError)):
+            raise trouble
+
+    def _wait(self, room: int, seconds: float | None) -> None:
+        with self._changed:
+            self._awaited = room
+            self._changed.wait_for(lambda: self.under_way < room, seconds)
+            if self._fatal is not None:
+                raise self._fatal
+
+    def _run(self, account: str, work: Try) -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # told to whoever waits for the round
+            error = raised
+        with self._changed:
+            self._take(result, error)
+            self.busy[account] -= 1
+            self.ended += 1
+            self.under_way -= 1
+            if self.under_way < self._awaited:
+                self._changed.notify_all()
+
+    def _take(self, result: Delivered | None, error: BaseException | None) -> None:
+        if isinstance(error, Exception):
+            self.troubles.append(error)
+        elif error is not None:
+            self._fatal = error
+        elif result is not None:
+            self.went[result.status] += 1
+            self.troubles += [result.trouble] if result.trouble else []
+
+
+class Pace:
+    """How many items to claim ahead of the threads: none may idle, and no claim may wait long for one.
+
+    A claim that waits for a thread uses up its lease. So no more wait than there are threads, or than the
+    last second saw ended.
+    """
+
+    def __init__(self, rules: OutboxRules) -> None:
+        self._rules = rules
+        self._ahead = rules.threads
+        self._since, self._ended = time.monotonic(), 0
+
+    def room(self, round_: Round) -> int:
+        """Return how many to claim now."""
+        now = time.monotonic()
+        if now - self._since >= _SECOND:
+            a_second = (round_.ended - self._ended) / (now - self._since)
+            self._ahead = max(self._rules.threads, min(self._rules.batch, int(a_second)))
+            self._since, self._ended = now, round_.ended
+        return max(1, min(self._rules.batch, self._rules.threads + self._ahead - round_.under_way))
+
+    def enough(self) -> int:
+        """Return below how many under way it is time to claim again."""
+        return self._rules.threads + max(1, self._ahead // 2)
