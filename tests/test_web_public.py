@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from orchestrator import links
+from orchestrator.app.vitals import Readiness
 from orchestrator.db import connect, reading, utcnow, writing
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.facts import Facts
@@ -55,7 +56,7 @@ class Door8321:
             self.receive,
             self.withdraw,
             LEAVE,
-            lambda: self.missing,
+            lambda: Readiness((self.missing,) if self.missing else ()),
             self.gauges,
         )
         self.server = uvicorn.Server(
@@ -318,9 +319,13 @@ def test_a_withdrawal_that_could_not_be_kept_is_not_said_to_be(door: Door8321) -
 
 def test_probes_say_alive_and_ready_or_what_is_missing(door: Door8321) -> None:
     assert door.get("/healthz").text == "ok\n"
-    assert (door.get("/readyz").status_code, door.get("/readyz").text) == (200, "ready\n")
+    ready = door.get("/readyz")
+    assert (ready.status_code, ready.json()) == (
+        200, {"ready": True, "missing": [], "notes": [], "incidents": {}}
+    )  # fmt: skip
     door.missing = "the schema is older than the program"
-    assert (door.get("/readyz").status_code, door.get("/readyz").text) == (503, f"{door.missing}\n")
+    ready = door.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["missing"]) == (503, False, [door.missing])
     assert door.get("/healthz").status_code == 200
 
 

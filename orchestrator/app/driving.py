@@ -22,7 +22,7 @@ _COLLECT, _REPORT, _EXTEND = timedelta(minutes=15), timedelta(hours=1), timedelt
 
 
 def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
-    """Make the clock of a brand: publish, recover, notices, collect and so on, and a beat that shows it lives.
+    """Make the clock of a brand: publish, recover, notices and so on, and a beat that shows it lives.
 
     With `turns` it acts only while it is this process's turn.
     """

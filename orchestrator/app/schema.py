@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -39,6 +40,14 @@ def ensure(engine: Engine) -> None:
         upgrade(engine)
 
 
+def check(engine: Engine) -> None:
+    """Refuse a database that has not today's schema; changes nothing, for a look again and again."""
+    with _connection(engine, write=False) as connection:
+        found = _found(connection)
+    if found != _wanted():
+        raise OutsideError(_mismatch(found, _wanted()))
+
+
 def upgrade(engine: Engine) -> tuple[str, str]:
     """Move the schema forward to today's; return the revisions before and after."""
     with _connection(engine, write=True) as connection:
@@ -47,23 +56,18 @@ def upgrade(engine: Engine) -> tuple[str, str]:
         found, wanted = _found(connection), _wanted()
         if not _is_empty(connection) if found is None else found not in _known():
             raise OutsideError(_mismatch(found, wanted))
+        if (jobs := _jobs(connection)) in (State.NEWER, State.FOREIGN):
+            raise OutsideError(_JOBS[jobs])
         if found != wanted:
             _upgrade(connection)
-        _bring_jobs(connection)
+        if jobs != State.TODAYS:
+            migrating.bring(engine)
     return found or "empty", wanted
 
 
 def _jobs(connection: Connection) -> State:
     """Say how the tables of the job engine stand, which only PostgreSQL has."""
     return migrating.state(connection) if connection.dialect.name == "postgresql" else State.TODAYS
-
-
-def _bring_jobs(connection: Connection) -> None:
-    jobs = _jobs(connection)
-    if jobs in (State.NEWER, State.FOREIGN):
-        raise OutsideError(_JOBS[jobs])
-    if jobs != State.TODAYS:
-        migrating.bring(connection)
 
 
 def upgrade_brand(folder: Path) -> tuple[str, str]:
@@ -99,6 +103,7 @@ def _known() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
+@cache
 def _wanted() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:

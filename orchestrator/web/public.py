@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from orchestrator import links
+from orchestrator.app.vitals import Readiness
 from orchestrator.errors import CheckError, OutsideError, PeopleError
 from orchestrator.tracking.clicks import Recorder
 from orchestrator.tracking.orders import Receipt
@@ -53,8 +54,8 @@ def _no_gauges() -> Sequence[Gauge]:
     return ()
 
 
-def _always_ready() -> str:
-    return ""
+def _always_ready() -> Readiness:
+    return Readiness()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Public:
 
     `receive(shop, call)` keeps an order webhook of the shop with that name ("" where the caller names none)
     and raises CheckError where there is none; `withdraw(person_id)` takes back the purpose `advocacy`;
-    `ready()` says what is missing, "" for nothing; `gauges()` gives figures for /metrics.
+    `ready()` says what is missing; `gauges()` gives figures for /metrics.
     """
 
     brand_name: str
@@ -71,7 +72,7 @@ class Public:
     receive: Callable[[str, Call], Receipt]
     withdraw: Callable[[str], None]
     unsubscribe_key: bytes = field(repr=False)
-    ready: Callable[[], str] = _always_ready
+    ready: Callable[[], Readiness] = _always_ready
     gauges: Callable[[], Sequence[Gauge]] = _no_gauges
 
 
@@ -233,12 +234,14 @@ def _probes(routes: APIRouter, public: Public, calls: _Calls) -> None:
 
     @routes.get("/readyz", include_in_schema=False)
     def ready() -> Response:
-        """Say whether work can be done, else what is missing."""
+        """Say whether work can be done, else what is missing, and what is wrong besides."""
         try:
-            missing = public.ready()
+            found = public.ready()
         except OutsideError as error:
-            missing = str(error)
-        return PlainTextResponse(f"{missing or 'ready'}\n", 503 if missing else 200, _ALWAYS)
+            found = Readiness((str(error),))
+        told = {"ready": not found.missing, "missing": found.missing, "notes": found.notes}
+        shown = {**told, "incidents": dict(found.incidents)}
+        return JSONResponse(shown, 503 if found.missing else 200, _ALWAYS)
 
     @routes.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
