@@ -73,8 +73,7 @@ class Rehearsal:
         self.faults = Faults(self.rules.seed)
         classes = {name: Repeat(word) for name, word in (repeats or {}).items()}
         self._timeline = Timeline(accounts, self.rules, self.record, classes)
-        self._containers = Containers(self._timeline, self.rules)
-        self._front = Front(self._timeline, self._containers, self.rules)
+        self._front = Front(self._timeline, Containers(self._timeline, self.rules), self.rules)
         self._control = Control(self.control, self._timeline, self.faults, self.record)
         self._stopping = threading.Event()
         self._server: Server | None = None
@@ -154,10 +153,11 @@ class Rehearsal:
         fault = self.faults.draw(call.method, call.path, name)
         if fault is not None:
             self._prepare(fault, name)
+            call = _marked(call, fault)
         result = (_instead(fault, call) if fault else None) or self._front.handle(call)
         self._write_down(call, name, result, fault)
-        if fault is not None:
-            self._afterwards(fault, result)
+        if fault is not None and fault.kind is Kind.LAGGING and result.post:
+            self._timeline.hide(result.post, fault.seconds)
         if self.rules.latency:
             self._stopping.wait(self.rules.latency)
         return self._spoil(fault, result.answer) if fault else result.answer
@@ -173,15 +173,6 @@ class Rehearsal:
             self._stopping.wait(fault.seconds)
         if fault.kind is Kind.REVOKED and name:
             self.revoke(name)
-
-    def _afterwards(self, fault: Fault, result: Result) -> None:
-        if fault.kind is Kind.LAGGING and result.post:
-            self._timeline.hide(result.post, fault.seconds)
-        if fault.kind is Kind.PROCESSING and result.made:
-            self._timeline.detain(result.made, fault.seconds)
-            self._containers.detain(result.made, fault.seconds)
-        if fault.kind is Kind.MEDIA_FAILS and result.made:
-            self._containers.spoil(result.made)
 
     def _spoil(self, fault: Fault, answer: Answer) -> Answer:
         """Do to an answer what was ordered."""
@@ -199,6 +190,15 @@ class Rehearsal:
             case Kind.SLOW_AFTER:
                 self._stopping.wait(fault.seconds)
         return answer
+
+
+def _marked(call: Call, fault: Fault) -> Call:
+    match fault.kind:
+        case Kind.PROCESSING:
+            return replace(call, detained=fault.seconds)
+        case Kind.MEDIA_FAILS:
+            return replace(call, spoiled=True)
+    return call
 
 
 def _instead(fault: Fault, call: Call) -> Result | None:

@@ -4,7 +4,6 @@ Methods: https://docs.joinmastodon.org/methods/
 """
 
 import re
-from dataclasses import replace
 
 from connectors.rehearsal import page, shapes
 from connectors.rehearsal.messages import Account, Draft, Outcome, Page, RefusedError, Rules
@@ -90,9 +89,9 @@ class Api:
             raise RefusedError(422, "Validation failed: File content type is not supported")
         if len(file.data) > shapes.MEDIA_BYTES:
             raise RefusedError(422, "Validation failed: File is too large")
-        picture, ready = self._timeline.upload(account, file.type, call.value("description"), file.data)
-        taken = answer(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 202)
-        return replace(taken, made=picture.id)
+        picture = self._timeline.upload(account, file, call.value("description"), call.detained)
+        ready = self._timeline.ready([picture.id])
+        return answer(shapes.picture(self._timeline.url, picture, ready), 200 if ready else 202)
 
     def _poll(self, _call: Call, account: Account, id: str) -> Result:
         picture, ready = self._timeline.poll(account, id)

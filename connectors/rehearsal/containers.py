@@ -3,7 +3,7 @@
 The steps are Instagram's: https://developers.facebook.com/docs/instagram-platform/content-publishing/
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -44,13 +44,14 @@ class Containers:
         self._rules = rules
         self._all: dict[str, Container] = {}
 
-    def create(self, account: Account, draft: Draft) -> Container:
-        """Take a draft, whose processing begins now."""
+    def create(self, account: Account, draft: Draft, detained: float, spoiled: bool) -> Container:
+        """Take a draft; its processing takes `detained` seconds more than by the rules, or fails."""
         with self._timeline.lock:
             self._timeline.check(account, draft, media_ready=False)
             now, rules = self._rules.clock(), self._rules
-            ready, ends = (now + timedelta(seconds=s) for s in (rules.processing, rules.container_lives))
-            made = Container(self._timeline.new_id(), account.name, draft, ready, ends)
+            spans = (rules.processing + detained, rules.container_lives)
+            ready, ends = (now + timedelta(seconds=span) for span in spans)
+            made = Container(self._timeline.new_id(), account.name, draft, ready, ends, failed=spoiled)
             self._all[made.id] = made
             return made
 
@@ -72,37 +73,27 @@ class Containers:
         now = self._rules.clock()
         if now >= one.ends_at:
             return State.EXPIRED
-        ready = now >= one.ready_at and self._timeline.ready(one.draft)
+        ready = now >= one.ready_at and self._timeline.ready(one.draft.media_ids)
         return State.FINISHED if ready else State.IN_PROGRESS
 
     def post(self, one: Container) -> Status | None:
         """Return the post that a container became."""
         return one.post or (self._timeline.became(one.held.id) if one.held else None)
 
-    def publish(self, account: Account, id: str) -> Status:
-        """Make a finished container public; never twice."""
+    def publish(self, account: Account, id: str, key: str) -> Status:
+        """Make a finished container public; never twice. `key` protects nothing and is only recorded."""
         with self._timeline.lock:
             one = self._usable(account, id)
-            status, _ = self._timeline.post(account, one.draft, keyed=False)
+            status, _ = self._timeline.post(account, replace(one.draft, key=key), keyed=False)
             one.post = status
             return status
 
-    def schedule(self, account: Account, id: str, at: datetime) -> Scheduled:
+    def schedule(self, account: Account, id: str, at: datetime, key: str) -> Scheduled:
         """Hold a finished container until its time."""
         with self._timeline.lock:
             one = self._usable(account, id)
-            one.held = self._timeline.schedule(account, one.draft, at, keyed=False)
+            one.held = self._timeline.schedule(account, replace(one.draft, key=key), at, keyed=False)
             return one.held
-
-    def detain(self, id: str, seconds: float) -> None:
-        """Have a container be in progress for some time."""
-        if id in self._all:
-            self._all[id].ready_at = self._rules.clock() + timedelta(seconds=seconds)
-
-    def spoil(self, id: str) -> None:
-        """Have the processing of a container end in an error."""
-        if id in self._all:
-            self._all[id].failed = True
 
     def _usable(self, account: Account, id: str) -> Container:
         one = self.get(account, id)

@@ -4,7 +4,6 @@ Four kinds of paths, for each thing that can protect a second attempt: key, cont
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -74,8 +73,8 @@ class Practice:
         file = next((part for part in call.parts if part.name == "file" and part.is_file), None)
         if file is None or file.type not in shapes.IMAGES or len(file.data) > shapes.MEDIA_BYTES:
             raise RefusedError(422, "This is no picture, or too large a one", code="media")
-        picture, ready = self._timeline.upload(account, file.type, call.value("alt"), file.data)
-        return replace(answer(_upload(picture, ready), 201), made=picture.id)
+        picture = self._timeline.upload(account, file, call.value("alt"), call.detained)
+        return answer(_upload(picture, self._timeline.ready([picture.id])), 201)
 
     def _poll(self, _call: Call, account: Account, id: str) -> Result:
         return answer(_upload(*self._timeline.poll(account, id)))
@@ -111,14 +110,14 @@ class Practice:
     # ---- containers
 
     def _create(self, call: Call, account: Account) -> Result:
-        made = self._containers.create(account, _draft(call))
-        return replace(answer(self._container_shown(made), 201), made=made.id)
+        made = self._containers.create(account, _draft(call), call.detained, call.spoiled)
+        return answer(self._container_shown(made), 201)
 
     def _container(self, _call: Call, account: Account, id: str) -> Result:
         return answer(self._container_shown(self._containers.get(account, id)))
 
-    def _publish(self, _call: Call, account: Account, id: str) -> Result:
-        status = self._containers.publish(account, id)
+    def _publish(self, call: Call, account: Account, id: str) -> Result:
+        status = self._containers.publish(account, id, _key(call))
         shown = answer(self._shown(status, Repeat.CONTAINER)).answer
         return Result(shown, Outcome.ACCEPTED, status.id)
 
@@ -139,7 +138,7 @@ class Practice:
         return answer(_held(self._timeline.schedule(account, _draft(call), at, keyed=word == Repeat.KEY)))
 
     def _schedule_container(self, call: Call, account: Account, id: str) -> Result:
-        return answer(_held(self._containers.schedule(account, id, self._time(call))))
+        return answer(_held(self._containers.schedule(account, id, self._time(call), _key(call))))
 
     def _scheduled(self, _call: Call, account: Account, _word: str) -> Result:
         return answer({"scheduled": [_held(each) for each in self._timeline.scheduled(account)]})
@@ -205,11 +204,15 @@ def _draft(call: Call) -> Draft:
             tuple(call.values("media")),
             call.value("reply_to"),
             call.value("language"),
-            key=call.headers.get("idempotency-key", ""),
+            key=_key(call),
             link=call.value("link"),
         )
     except ValueError as error:
         raise RefusedError(400, "The body cannot be read", code="body") from error
+
+
+def _key(call: Call) -> str:
+    return call.headers.get("idempotency-key", "")
 
 
 def _number(call: Call, name: str) -> str:

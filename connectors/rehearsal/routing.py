@@ -13,12 +13,11 @@ from connectors.rehearsal.wire import Answer, Call
 
 @dataclass(frozen=True)
 class Result:
-    """What a call led to: the answer, and what the record says about it; `made` is an upload or container."""
+    """What a call led to: the answer, and what the record says about it."""
 
     answer: Answer
     outcome: Outcome = Outcome.ANSWERED
     post: str = ""
-    made: str = ""
 
 
 @dataclass(frozen=True)

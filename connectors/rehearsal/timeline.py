@@ -21,6 +21,7 @@ from connectors.rehearsal.messages import (
     Scheduled,
     Status,
 )
+from connectors.rehearsal.wire import Part
 
 _NONE: Mapping[str, Repeat] = {}
 
@@ -114,16 +115,16 @@ class Timeline:
 
     # ---- pictures
 
-    def upload(self, account: Account, type: str, alt: str, data: bytes) -> tuple[Picture, bool]:
-        """Take a file; the second value says whether it can be used already."""
+    def upload(self, account: Account, file: Part, alt: str, detained: float = 0.0) -> Picture:
+        """Take a file, which stays in progress for `detained` seconds more than by the rules."""
         with self.lock:
-            picture = Picture(self.new_id(), type, alt, data)
-            polls, now = self.rules.media_polls, self.rules.clock()
-            self._uploads[picture.id] = _Upload(account.name, picture, polls, now)
-            return picture, not self.rules.media_polls
+            picture = Picture(self.new_id(), file.type, alt, file.data)
+            ready_at = self.rules.clock() + timedelta(seconds=detained)
+            self._uploads[picture.id] = _Upload(account.name, picture, self.rules.media_polls, ready_at)
+            return picture
 
     def poll(self, account: Account, id: str) -> tuple[Picture, bool]:
-        """Look at a file; each look brings a processing one nearer to its end."""
+        """Look at a file; each look brings one in progress nearer to its end."""
         with self.lock:
             upload = self._uploads.get(id)
             if upload is None or upload.owner != account.name:
@@ -132,22 +133,12 @@ class Timeline:
             upload.polls = max(0, upload.polls - 1)
             return upload.picture, ready
 
-    def ready(self, draft: Draft) -> bool:
-        """Say whether all files of a draft can be used; each look brings one nearer to its end."""
-        with self.lock:
-            uploads = [self._uploads[id] for id in draft.media_ids]
-            ready = all(self._is_ready(each) for each in uploads)
-            for each in uploads:
-                each.polls = max(0, each.polls - 1)
-            return ready
+    def ready(self, ids: Iterable[str]) -> bool:
+        """Say whether all of some files can be used."""
+        return all(self._is_ready(self._uploads[id]) for id in ids)
 
     def _is_ready(self, upload: _Upload) -> bool:
         return upload.polls == 0 and self.rules.clock() >= upload.ready_at
-
-    def detain(self, id: str, seconds: float) -> None:
-        """Have a file still be processing for some time."""
-        if id in self._uploads:
-            self._uploads[id].ready_at = self.rules.clock() + timedelta(seconds=seconds)
 
     def picture(self, id: str) -> Picture:
         """Return a file for anybody to see."""

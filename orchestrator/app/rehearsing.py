@@ -80,9 +80,7 @@ def running(
     """Run the platform; without `control` that token is drawn. Raises `OutsideError`: the port is taken."""
     accounts = {part.name: part.token for part in cast.parts}
     classes = {part.name: part.repeat for part in cast.parts}
-    platform = Rehearsal(
-        accounts, port, repeats=classes, control=control, latency=latency, lag=lag, rate_limit=None
-    )
+    platform = Rehearsal(accounts, port, repeats=classes, control=control, latency=latency, lag=lag)
     platform.faults.add(*cast.faults)
     try:
         platform.start()
