@@ -116,7 +116,9 @@ def _found(connection: Connection) -> str | None:
 
 
 def _is_empty(connection: Connection) -> bool:
-    return not set(inspect(connection).get_table_names()) - {"alembic_version"}
+    # The job engine's come a moment before ours: a start that broke off between the two goes on.
+    names = (name for name in inspect(connection).get_table_names() if not name.startswith("procrastinate_"))
+    return not set(names) - {"alembic_version"}
 
 
 def _upgrade(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from orchestrator.errors import CheckError
 
@@ -50,15 +50,19 @@ def seen(connection: Connection) -> str:
     return comment.removeprefix(_MARK) if comment.startswith(_MARK) else ""
 
 
-def bring(connection: Connection) -> None:
-    """Make tables that are absent, or run the scripts that older ones have not seen yet."""
+def bring(engine: Engine) -> None:
+    """Make tables that are absent, or run the scripts that older ones have not seen; one process at a time.
+
+    Each script is a transaction of its own with the note that it was run: some use what others have made.
+    """
     names = _scripts()
-    if state(connection) == State.ABSENT:
-        _run(connection, (_folder() / "schema.sql").read_text(encoding="utf-8"))
-    else:
+    with engine.connect() as raw:
+        connection = raw.execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
+        if state(connection) == State.ABSENT:
+            _run(connection, _folder() / "schema.sql", names[-1])
+            return
         for name in names[names.index(seen(connection)) + 1 :]:
-            _run(connection, (_folder() / "migrations" / name).read_text(encoding="utf-8"))
-    _run(connection, f"COMMENT ON TABLE procrastinate_jobs IS '{_MARK}{names[-1]}'")
+            _run(connection, _folder() / "migrations" / name, name)
 
 
 def _scripts() -> list[str]:
@@ -73,8 +77,7 @@ def _folder() -> Path:
         raise CheckError(MISSING) from error
 
 
-def _run(connection: Connection, script: str) -> None:
-    # The driver itself takes several statements at once where they have no parameters.
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.execute(script)
+def _run(connection: Connection, script: Path, name: str) -> None:
+    # Several statements at once, as the driver takes them where there are no parameters.
+    statements = script.read_text(encoding="utf-8")
+    connection.exec_driver_sql(f"{statements}\n;COMMENT ON TABLE procrastinate_jobs IS '{_MARK}{name}'")
