@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from connectors.base import Repeat
 
@@ -67,6 +70,8 @@ class Fault:
     probability `rate`, at most `times` of them. `path` is a beginning, or with `*` in it the whole, where `*`
     stands for anything; `account` "" means any.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a slip from outside is told
 
     kind: Kind
     times: int | None = 1
