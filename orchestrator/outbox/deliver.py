@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.base import Connector, ConnectorError, Post, Published, Quota
+from connectors.base import Connector, ConnectorError, Post, Published, Quota, Scheduled
 from orchestrator import db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Status
+from orchestrator.outbox import native
 from orchestrator.outbox.attempt import LiveAttempt
 from orchestrator.outbox.ends import Accepted, End, end_of, finish, finish_all, trace
 from orchestrator.outbox.means import Means
@@ -50,17 +51,25 @@ def _finish(means: Means, claim: Claim, end: End) -> Status:
 def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> End:
     try:
         connector = means.accounts.open(claim.account, claim.connected_at)
-        published: object = connector.publish(post or _post(means, claim), live)
+        said = _call(means, claim, live, connector, post or _post(means, claim))
     except Exception as error:  # the class says what happens next; nothing may escape unwritten
         end = end_of(error, live.left)
         if end.state is State.UNCERTAIN:
             said = str(error) if isinstance(error, ConnectorError) else trace(error)
             _log.warning("item %s ended uncertain on %s: %s", claim.item_id, claim.account, said)
         return end
-    if isinstance(published, Published):
-        return End(State.ACCEPTED, published=published, quota=_quota(connector))
-    _log.error("the connector of %s returned %s from publish", claim.account, type(published).__name__)
-    return End(State.UNCERTAIN, error=TypeError("publish returned no Published"))
+    if isinstance(said, Published):
+        return End(State.ACCEPTED, published=said, quota=_quota(connector))
+    if isinstance(said, Scheduled):
+        return End(State.ACCEPTED, held=said, quota=_quota(connector))
+    _log.error("the connector of %s returned %s", claim.account, type(said).__name__)
+    return End(State.UNCERTAIN, error=TypeError("neither Published nor Scheduled was returned"))
+
+
+def _call(means: Means, claim: Claim, live: LiveAttempt, connector: Connector, post: Post) -> object:
+    if claim.scheduled_for is None:
+        return connector.publish(post, live)
+    return native.hand_over(connector, post, live, claim.scheduled_for, means.now())
 
 
 def _quota(connector: Connector) -> Quota | None:

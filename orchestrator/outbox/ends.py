@@ -17,6 +17,7 @@ from connectors.base import (
     Published,
     Quota,
     RejectedError,
+    Scheduled,
     TemporaryError,
     UnauthorizedError,
 )
@@ -28,6 +29,14 @@ from orchestrator.outbox.attempt import ours
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 from orchestrator.outbox.tries import Claim
+
+
+class PutOffError(TemporaryError):
+    """The platform does not take the post now; try again, or send it, at `until`."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class Patience:
 # By class of error; a connector's own kind of TemporaryError counts as one.
 _PATIENCE: dict[type[Exception], Patience] = {
     TemporaryError: Patience(spends=True),
+    PutOffError: Patience(spends=False),
     LimitedError: Patience(spends=False),  # it blocks the account alone, see rate.told
     LeaseLostError: Patience(spends=False, longest=60.0),  # trouble on our side of the line
     OutsideError: Patience(spends=False, longest=60.0),
@@ -58,16 +68,18 @@ _LONGEST_ANSWER = 86_400.0  # seconds: a platform that asks for more is asked ag
 _REASON_LENGTH = 500
 MANY = 50  # so many tries that never ended point at the item, not at the workers
 LOOK = "look"
+FIRST_LOOK = timedelta(seconds=10)  # behind the time of a post that is held: no platform is that punctual
 
 
 @dataclass(frozen=True)
 class End:
-    """How one try ended; `quota` is what the platform said about how much is left."""
+    """How one try ended; `held` is a post that the platform holds, `quota` how much it says is left."""
 
     state: State
     published: Published | None = None
     error: Exception | None = None
     quota: Quota | None = None
+    held: Scheduled | None = None
 
     @property
     def reason(self) -> str:
@@ -169,6 +181,9 @@ def _too_late(means: Means, session: Session, claim: Claim, end: End) -> Status:
         row.state, row.look_at = State.ACCEPTED, None
         changes, now = published(end.published, means.now()), means.now()
         items.shift(session, claim.item_id, Status.UNCERTAIN, Status.PUBLISHED, changes, now)
+    if end.held is not None and row.settled == Settled.OPEN and row.state == State.UNCERTAIN:
+        changes, now = held(row, end.held), means.now()
+        items.shift(session, claim.item_id, Status.UNCERTAIN, Status.SCHEDULED, changes, now)
     return Status(session.get_one(Item, claim.item_id).status)
 
 
@@ -189,10 +204,14 @@ def _next(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[St
     now = means.now()
     if end.published is not None:
         return Status.PUBLISHED, published(end.published, now)
+    if end.held is not None:
+        return Status.SCHEDULED, held(row, end.held)
     if end.state == State.UNCERTAIN or row.repeat_until is not None:
         # A repeat that did not get through says nothing about the first try, which may be public.
         row.look_at = now if row.looks == 0 else now + pause(row.item_id, row.looks, row.retry_after)
         return Status.UNCERTAIN, Changes(reason=end.reason)
+    if isinstance(end.error, PutOffError):
+        return Status.QUEUED, Changes(reason=end.reason, leave_at=end.error.until)
     if end.state == State.TEMPORARY:
         return again(means, session, row, end.reason)
     if end.state == State.UNAUTHORIZED:
@@ -230,6 +249,12 @@ def _spent(session: Session, row: AttemptRow) -> int:
 def published(what: Published, now: datetime) -> Changes:
     """Say what an item takes over from the platform's answer."""
     return Changes(remote_id=what.id, remote_url=what.url, published_at=what.at or now, reason="")
+
+
+def held(row: AttemptRow, what: Scheduled) -> Changes:
+    """Mark a try by which the platform holds a post for the look whether it is public; say what goes over."""
+    row.state, row.look_at = State.ACCEPTED, (row.scheduled_for or what.at) + FIRST_LOOK
+    return Changes(remote_id=what.id, remote_url=what.url, reason="")
 
 
 def settle(row: AttemptRow, how: Settled, by: str, now: datetime) -> None:
