@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
+from sqlalchemy import true
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -13,9 +14,11 @@ from connectors.base import (
     Capabilities,
     Connector,
     LeaseLostError,
+    Post,
     Published,
     RejectedError,
     Repeat,
+    Scheduled,
     TemporaryError,
     UnauthorizedError,
     UncertainError,
@@ -23,34 +26,40 @@ from connectors.base import (
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.errors import OutsideError
-from orchestrator.items import Item, Revision, Status
-from orchestrator.outbox import ends
+from orchestrator.items import Changes, Item, Revision, Status
+from orchestrator.outbox import ends, native, stops
 from orchestrator.outbox.attempt import LiveAttempt, ours
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
-from orchestrator.outbox.tries import Claim, Repeating, lease, take
+from orchestrator.outbox.tries import Claim, Leaving, Repeating, lease, take_all
 
 _log = logging.getLogger(__name__)
 _REPEATS = 12  # a key is tried so often before a person is asked
 _TAKING = 0x6F726362  # any number that nobody else on this database takes for a lock
+_STOPPED = timedelta(seconds=15)  # until it is seen whether a stop is over
 _FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Search:
-    """The sole right to look for one item: its claim, and when bytes may have been on their way."""
+    """The sole right to look for one item: its claim, and when bytes may have been on their way.
+
+    `held`: its platform has it, and is to publish it.
+    """
 
     claim: Claim
     first_left: datetime
     last_deadline: datetime
     looks: int
     began: datetime
+    held: bool = False
 
 
 class Answer(Enum):
     """What a look told."""
 
     PUBLISHED = auto()
+    HELD = auto()
     NOT_THERE = auto()
     REPEAT = auto()
     LATER = auto()
@@ -67,20 +76,21 @@ class Finding:
 
     answer: Answer
     reason: str = ""
-    published: Published | None = None
+    published: Published | Scheduled | None = None
     at: datetime | None = None
     lag: timedelta = timedelta(0)
     instead: "Finding | None" = None
 
 
-def due(means: Means, now: datetime, limit: int) -> tuple[Search, ...]:
-    """Lease up to `limit` uncertain items that can be looked for at `now`."""
+def due(means: Means, now: datetime, limit: int, handed_over: bool = False) -> tuple[Search, ...]:
+    """Lease up to `limit` uncertain items that can be looked for at `now`; or only those handed over."""
     healthy = select(Account.name).where(Account.status == CONNECTED)
     free = col(AttemptRow.item_id).not_in(select(Lease.item_id))
     query = (
         select(AttemptRow)
         .where(col(AttemptRow.look_at) <= now, AttemptRow.settled == Settled.OPEN, free)
         .where(col(AttemptRow.account).in_(healthy))
+        .where(col(AttemptRow.scheduled_for).is_not(None) if handed_over else true())
         .order_by(col(AttemptRow.look_at), col(AttemptRow.item_id))
         .limit(limit)
         .with_for_update(skip_locked=True, of=AttemptRow)
@@ -101,7 +111,8 @@ def _search(means: Means, session: Session, row: AttemptRow) -> Search:
             AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev, maybe_public
         )
     ).one()
-    return Search(lease(means, session, row, expires_at), first, last, row.looks, began)
+    held = row.state == State.ACCEPTED
+    return Search(lease(means, session, row, expires_at), first, last, row.looks, began, held)
 
 
 def look(means: Means, search: Search) -> Claim | None:
@@ -146,12 +157,16 @@ def _find(means: Means, search: Search, connector: Connector, limits: Capabiliti
     with db.reading(means.engine) as session:
         post = items.post_of(session, claim.item_id, claim.rev)
     try:
-        found = connector.find(post, LiveAttempt(means, claim, search.first_left))
+        found = _seek(connector, post, LiveAttempt(means, claim, search.first_left), search)
     except (UncertainError, RejectedError) as error:
         return _repeat(means, search, limits) or Finding(Answer.ASK, str(error))
+    if isinstance(found, Scheduled):
+        return Finding(Answer.HELD, published=found)
     if found is not None:
         instead = _repeat(means, search, limits)
         return Finding(Answer.PUBLISHED, published=found, lag=limits.lag, instead=instead)
+    if search.held and claim.scheduled_for is not None:
+        return _not_yet(means, search, claim.scheduled_for)
     # Until then the lost request may still be at work, or done and not yet listed.
     sure_from = search.last_deadline + limits.lag
     if began >= sure_from:
@@ -159,11 +174,32 @@ def _find(means: Means, search: Search, connector: Connector, limits: Capabiliti
     return _repeat(means, search, limits) or Finding(Answer.LATER, at=sure_from)
 
 
+def _seek(
+    connector: Connector, post: Post, live: LiveAttempt, search: Search
+) -> Published | Scheduled | None:
+    at = search.claim.scheduled_for
+    if at is None or search.held:
+        return connector.find(post, live)
+    return native.find(connector, post, live, at)
+
+
+def _not_yet(means: Means, search: Search, at: datetime) -> Finding:
+    """Wait for a post that its platform has and does not show yet; not for ever."""
+    now, latest = means.now(), at + native.LATEST
+    if now < latest:
+        return Finding(
+            Answer.LATER, at=min(now + ends.pause(search.claim.item_id, search.looks, None), latest)
+        )
+    return Finding(Answer.ASK, f"its platform was to publish it at {at:%H:%M} UTC, and does not show it")
+
+
 def _repeat(means: Means, search: Search, limits: Capabilities) -> Finding | None:
     """Say until when the same request is safe under its key; None where it is not."""
-    if limits.repeat is not Repeat.KEY or search.looks > _REPEATS:
+    if limits.repeat is not Repeat.KEY or search.looks > _REPEATS or search.held:
         return None
-    now, valid = means.now(), limits.repeat_valid
+    now, valid, at = means.now(), limits.repeat_valid, search.claim.scheduled_for
+    if at is not None and (limits.schedules is None or not limits.schedules.takes(at, now)):
+        return None
     until = _FOR_EVER if valid is None else search.first_left + valid - means.rules.request
     # Two requests under one key at the same time are not safe, so the lost one must have ended.
     if now < search.last_deadline < until:
@@ -185,7 +221,11 @@ def _ours(session: Session, row: AttemptRow, began: datetime, finding: Finding) 
     if session.exec(owner).first() is not None:
         return _not_ours(row, began)
     twins_end: datetime | None = session.exec(_twins_end(row).where(*others)).one()
-    if twins_end is None or (finding.instead is None and began >= twins_end + finding.lag):
+    if (
+        twins_end is None
+        or finding.answer is Answer.HELD
+        or (finding.instead is None and began >= twins_end + finding.lag)
+    ):
         return finding  # all that twins sent is listed by now, so any of it may be the one of any of them
     return finding.instead or Finding(Answer.LATER, at=twins_end + finding.lag)
 
@@ -208,11 +248,14 @@ def _twins_end(row: AttemptRow) -> SelectOfScalar[Any]:
 def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, finding: Finding) -> Claim | None:
     now = means.now()
     row.look_at = finding.at if finding.answer in (Answer.LATER, Answer.REFUSED) else None
-    if finding.published is not None:
+    was = Status.SCHEDULED if row.state == State.ACCEPTED else Status.UNCERTAIN
+    if isinstance(finding.published, Scheduled):
+        items.shift(session, row.item_id, was, Status.SCHEDULED, ends.held(row, finding.published), now)
+    elif finding.published is not None:
         row.state = State.ACCEPTED
         ends.settle(row, Settled.PUBLISHED, ends.LOOK, now)
         changes = ends.published(finding.published, now)
-        items.shift(session, row.item_id, Status.UNCERTAIN, Status.PUBLISHED, changes, now)
+        items.shift(session, row.item_id, was, Status.PUBLISHED, changes, now)
     elif finding.answer is Answer.NOT_THERE:
         _not_there(means, session, row, now)
     elif finding.answer is Answer.REPEAT:
@@ -221,6 +264,9 @@ def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, find
         means.accounts.unauthorized(session, row.account, finding.reason, now, since=began)
     elif finding.answer is Answer.ASK:
         row.error = f"{row.error}; {finding.reason}" if row.error else finding.reason
+        if was is Status.SCHEDULED:
+            row.state = State.UNCERTAIN
+            items.shift(session, row.item_id, was, Status.UNCERTAIN, Changes(reason=row.error), now)
     return None
 
 
@@ -240,9 +286,15 @@ def _send_again(means: Means, session: Session, row: AttemptRow, finding: Findin
     if why_not:
         row.error = f"{row.error}; it is not sent again: {why_not}"
         return None
+    stop = stops.over(stops.active(session), item)
+    if stop is not None:  # nothing leaves; neither a look nor a repeat is spent on it
+        row.look_at, row.looks = now + _STOPPED, row.looks - 1
+        return None
     if not items.shift(session, item.id, Status.UNCERTAIN, Status.QUEUED, None, now):
         return None  # a person decided meanwhile
     items.shift(session, item.id, Status.QUEUED, Status.SENDING, None, now)
     ends.settle(row, Settled.REPEATED, ends.LOOK, now)
     session.flush()
-    return take(means, session, item, Repeating(finding.at or now, row.looks))
+    leaving = Leaving(item, scheduled_for=row.scheduled_for, price=row.price)
+    (claim,) = take_all(means, session, [leaving], Repeating(finding.at or now, row.looks))
+    return claim

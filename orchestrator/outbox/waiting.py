@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func, select
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Item, Revision, Status
 from orchestrator.outbox.claim import claimable
+from orchestrator.outbox.native import LATEST
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled
 
 _FOR_A_PERSON = (Status.HELD, Status.UNCERTAIN, Status.FAILED)
@@ -22,7 +23,8 @@ _POLL = timedelta(seconds=0.5)  # another process may end its try long before it
 class Waits:
     """One item that waits for a person: where to look for it, what it says, and why it waits.
 
-    `look_at` is when the outbox itself looks again; None: only a person can tell.
+    `look_at` is when the outbox itself looks again; None: only a person can tell. `stop_id` names the stop
+    that holds it.
     """
 
     item_id: str
@@ -34,6 +36,7 @@ class Waits:
     reason: str
     text: str
     look_at: datetime | None = None
+    stop_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def waiting(session: Session, now: datetime) -> Waiting:
 def waits(now: datetime) -> ColumnElement[bool]:
     """Match the items that wait for a person at `now`."""
     stuck = (col(Item.status) == Status.QUEUED) & (col(Item.due_at) <= now) & ~claimable()
+    # What its platform should have made public long since, and nobody can ask whether it did.
+    stuck |= (col(Item.status) == Status.SCHEDULED) & (col(Item.due_at) <= now - LATEST)
     return col(Item.status).in_(_FOR_A_PERSON) | stuck
 
 
@@ -103,12 +108,15 @@ def _waits(item: Item, account: Account | None, last: AttemptRow | None, body: s
         reason=_reason(item, account, last),
         text=json.loads(body).get("text", ""),
         look_at=last.look_at if last and item.status == Status.UNCERTAIN else None,
+        stop_id=item.stop_id if item.status == Status.HELD else 0,
     )
 
 
 def _reason(item: Item, account: Account | None, last: AttemptRow | None) -> str:
     if item.status == Status.UNCERTAIN and last is not None:
         return last.error  # what the last look said is kept with the try
+    if item.status == Status.SCHEDULED:
+        return "its platform was to publish it, and cannot be asked whether it did"
     if item.status != Status.QUEUED:
         return item.reason
     if account is None:
