@@ -13,8 +13,9 @@ from sqlmodel import Session, col, select
 from orchestrator import db, items
 from orchestrator.accounts import Accounts
 from orchestrator.brand import OutboxRules
-from orchestrator.items import Status
-from orchestrator.outbox import decide, look, recover, waiting
+from orchestrator.errors import OutsideError
+from orchestrator.items import Changes, Status
+from orchestrator.outbox import decide, halting, look, native, recover, resuming, stops, waiting
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.crew import Crew
 from orchestrator.outbox.deliver import Delivered, deliver
@@ -35,6 +36,7 @@ class Outcome:
     """How many items went where in one round."""
 
     published: int = 0
+    scheduled: int = 0
     queued: int = 0
     held: int = 0
     uncertain: int = 0
@@ -88,13 +90,16 @@ class Outbox:
         round_, pace = Round(self._crew), Pace(self._means.rules)
         try:
             while not self._resting.is_set():
+                idle = round_.under_way == 0
                 claimed = claim(self._means, now or self._means.now(), pace.room(round_), round_.busy)
                 if claimed:
                     round_.went.update(claimed.set_aside)
                     round_.start(self._deliveries(claimed.claims))
                     round_.wait_below(pace.enough())
-                elif round_.idle_after(_GLANCE):  # a slow platform does not keep what falls due waiting
+                elif idle:
                     break
+                else:  # a slow platform does not keep what falls due waiting
+                    round_.idle_after(_GLANCE)
         finally:
             round_.wait_below(1)
         round_.raise_trouble()
@@ -123,12 +128,12 @@ class Outbox:
             return done
         while lapsed := recover.lapse(self._means, moment):
             done += lapsed
-        return done + self._look(moment)
+        return done + halting.keep_at_it(self._means) + self._look(moment)
 
-    def _look(self, now: datetime) -> int:
+    def _look(self, now: datetime, handed_over: bool = False) -> int:
         done, round_, room = 0, Round(self._crew), self._means.rules.threads
         try:
-            while searches := look.due(self._means, now, room):
+            while searches := look.due(self._means, now, room, handed_over):
                 done += len(searches)
                 round_.start((each.claim.account, partial(self._look_for, each)) for each in searches)
                 round_.wait_below(1)
@@ -140,6 +145,33 @@ class Outbox:
     def _look_for(self, search: look.Search) -> Delivered | None:
         again = look.look(self._means, search)
         return deliver(self._means, again) if again else None
+
+    # ---- stopping -----------------------------------------------------------------------------
+
+    def stop(self, scope: stops.Scope, why: str, by: str, wait: bool = True) -> halting.Stopped:
+        """Let nothing of a scope leave any more; return once that is so, or at once where nobody waits.
+
+        What is on its way ends, or passes its deadline; what platforms hold is taken back. Raises
+        `OutsideError` where the stop is in force and it cannot be seen whether all has ended.
+        """
+        with db.writing(self._means.engine) as session:
+            stop = stops.begin(session, scope, why, by, self._means.now())
+            tries = halting.in_flight(session, scope)
+        halt = halting.Halt(self._means, self._steady, lambda: self._look(self._means.now(), True))
+        try:
+            return halt.see_through(stop, tries) if wait else halt.without_waiting(stop, tries)
+        except OutsideError as error:
+            known = "but whether all that was on its way has ended is not known"
+            raise OutsideError(f"Stop {stop.id} is in force, {known}: {error}") from error
+
+    def resume(self, order: resuming.Order) -> resuming.Resumed:
+        """End stops, and let what they kept back leave at a pace."""
+        with db.writing(self._means.engine) as session:
+            return resuming.resume(self._means, session, order)
+
+    def take_back(self, item_id: str, reason: str) -> Status:
+        """Have a platform give back what it holds, for somebody to change or call off; return where it is."""
+        return native.take_back(self._means, item_id, Changes(reason=reason, stop_id=0))
 
     # ---- the whole of it ----------------------------------------------------------------------
 
