@@ -161,7 +161,7 @@ def test_an_item_that_is_not_there_is_404(shared: World) -> None:
 
 
 def test_the_outbox_tells_what_waits_for_a_person_and_what_leaves_next(fresh: World) -> None:
-    assert read(fresh, "outbox") == {"counts": {}, "next_due": None, "waiting": []}
+    assert read(fresh, "outbox") == {"counts": {}, "next_due": None, "waiting": [], "pages": 1}
     item_id = fresh.uncertain("Is it there?")
     later = fresh.app.post(ACCOUNT, "Tomorrow", at=fresh.clock() + timedelta(days=1))
     said = read(fresh, "outbox")

@@ -28,7 +28,7 @@ def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
     """
     outbox, jobs, tells = app.sending.outbox, app.wake.queue, telling(app)
     every = [
-        Tick("publish", app.publish, _SOON, lambda: app.look(outbox.next_due)),
+        Tick("publish", outbox.publish_due, _SOON, lambda: app.look(outbox.next_due)),
         Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
         Tick("notices", tells.run, _ASKED),
         Tick("watch", tells.watch, _NOW_AND_THEN, everywhere=True),  # a dead clock cannot tell that it is
@@ -72,7 +72,7 @@ class Driver:
         app.wake.clock = self.clock
         self._turns.start(self.clock.hurry)
         try:
-            with jobs.hearing(app.publish, app.host.worker) if jobs else nullcontext():
+            with jobs.hearing(app.sending.outbox.publish_due, app.host.worker) if jobs else nullcontext():
                 self.clock.start()
                 try:
                     yield

@@ -12,7 +12,7 @@ from orchestrator.accounts import CONNECTED, Account
 from orchestrator.app import Orchestrator, schema
 from orchestrator.dispatch import last_beat
 from orchestrator.items import Item, Status
-from orchestrator.notices import DEAD_AFTER, OVERDUE, Incident, Notice
+from orchestrator.notices import CLOCK, DEAD_AFTER, OVERDUE, Incident, Notice
 from orchestrator.outbox import AttemptRow, Lease, Settled, rate
 
 Counted = tuple[tuple[str, int], ...]
@@ -92,6 +92,12 @@ def _incidents(session: Session) -> Counted:
     kind = _INCIDENT.c.kind
     found = select(kind, func.count()).where(_INCIDENT.c.ended_at.is_(None)).group_by(kind).order_by(kind)
     return tuple((each, number) for each, number in session.execute(found))
+
+
+def troubles(session: Session) -> tuple[Incident, ...]:
+    """List the open incidents that are about no single item, the oldest first."""
+    mine = select(Incident).where(_INCIDENT.c.kind.in_((OVERDUE, CLOCK)), _INCIDENT.c.ended_at.is_(None))
+    return tuple(session.execute(mine.order_by(_INCIDENT.c.opened_at, _INCIDENT.c.id)).scalars())
 
 
 # ---- figures ----------------------------------------------------------------------------------

@@ -11,15 +11,15 @@ from rich.text import Text
 from orchestrator.app import Orchestrator, views
 from orchestrator.app.sending import Sent
 from orchestrator.app.views import ItemView, Wanted
-from orchestrator.cli.asking import Json, opened, output, unfinished
+from orchestrator.cli.asking import Json, opened, output, tell, unfinished
 from orchestrator.cli.show import plain, table
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError
 from orchestrator.items import Status, reference
-from orchestrator.outbox import AttemptRow, Waits
+from orchestrator.outbox import AttemptRow, Waits, shown
 
 _AHEAD = (Status.PLANNED, Status.QUEUED, Status.SCHEDULED)  # still to leave
-_READ, _SHOWN = 1000, 40  # items
+_READ, _SHOWN, _ON_A_PAGE = 1000, 40, 100  # items
 
 _outbox = typer.Typer(
     help="What waits, what is uncertain and why; a person's decision.", invoke_without_command=True
@@ -45,6 +45,7 @@ def publish(
     if not until_idle:
         app.recover()
     sent = app.publish(until_idle)
+    tell(app, lambda telling: telling.run(settled=True))
     late = [each for each in _found(app, (Status.QUEUED,)) if each.item.leave_at > each.item.due_at]
     data = {
         **plain(sent.outcome),
@@ -61,7 +62,7 @@ def publish(
 def _tell_sent(console: Console, sent: Sent, late: Sequence[ItemView]) -> None:
     counts = [f"{count} {status}" for status, count in plain(sent.outcome).items() if count]
     console.print(", ".join(counts) + "." if counts else "Nothing was due.")
-    _tell_waiting(console, sent.waiting.items)
+    _tell_waiting(console, sent.waiting.items[:_ON_A_PAGE])
     for each in late:
         console.print(f"{each.ref} is tried again on {each.item.account}: {each.item.reason}", markup=False)
 
@@ -115,6 +116,7 @@ def _bare(ctx: typer.Context, as_json: Json = False) -> None:
 def list_(
     ctx: typer.Context,
     status: Annotated[str, typer.Option(help="Only items that are, say, planned or published.")] = "",
+    page: Annotated[int, typer.Option(help="Which page of what waits for a person.", min=1)] = 1,
     as_json: Json = False,
 ) -> None:
     """List what is still to leave and what waits for a person, and how many items stand where."""
@@ -123,11 +125,14 @@ def list_(
         raise CheckError(
             f"there is no status {status!r}{suggest(status, Status)}; choose one of {', '.join(Status)}"
         )
-    waiting, counts = app.sending.outbox.waiting().items, app.state()
+    waits, counts = app.look(shown.page, shown.Asked(page=page, size=_ON_A_PAGE), app.now()), app.state()
     found = _found(app, (status,) if status else _AHEAD)
     data = {
         "counts": counts,
-        "waiting": [_waits(each) for each in waiting],
+        "waiting": [_waits(each) for each in waits.items],
+        "waiting_total": waits.total,
+        "page": waits.page,
+        "pages": waits.pages,
         "items": [_line(each) for each in found],
     }
 
@@ -135,7 +140,9 @@ def list_(
         counted = [f"{count:,} {status}" for status, count in counts.items()]
         console.print(", ".join(counted) + "." if counts else "The outbox is empty.")
         _tell_found(console, app, found)
-        _tell_waiting(console, waiting)
+        _tell_waiting(console, waits.items)
+        if waits.pages > 1:
+            console.print(f"Page {waits.page:,} of {waits.pages:,}; {waits.total:,} wait. Go on with --page.")
 
     out.give(data, tell)
 

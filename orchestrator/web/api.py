@@ -10,6 +10,7 @@ from orchestrator.app import Orchestrator, views
 from orchestrator.app.views import Wanted
 from orchestrator.errors import NotAllowedError
 from orchestrator.items import Status
+from orchestrator.outbox import shown
 from orchestrator.web.pages import asked, document
 from orchestrator.web.shapes import CampaignOut, Errors, ItemOut, OutboxOut, TiersOut, WaitsOut
 
@@ -80,11 +81,15 @@ def _what(routes: APIRouter, holder: object) -> None:
         return ItemOut.of(app.look(views.item, item_id))
 
     @routes.get("/outbox", tags=["outbox"])
-    def outbox(app: Annotated[Orchestrator, holder]) -> OutboxOut:
-        """Say how the outbox stands and what waits for a person."""
+    def outbox(
+        app: Annotated[Orchestrator, holder],
+        page: Annotated[int, Query(ge=1, le=1_000_000, description="Which page of what waits.")] = 1,
+    ) -> OutboxOut:
+        """Say how the outbox stands and what waits for a person, a hundred on a page."""
         counts = dict(app.look(views.pulse, app.now()).counts)
-        waits = [WaitsOut.of(each) for each in app.sending.outbox.waiting().items]
-        return OutboxOut(counts=counts, next_due=app.look(views.next_due), waiting=waits)
+        found = app.look(shown.page, shown.Asked(page=page, size=100), app.now())
+        waits = [WaitsOut.of(each) for each in found.items]
+        return OutboxOut(counts=counts, next_due=app.look(views.next_due), waiting=waits, pages=found.pages)
 
 
 def _worth(routes: APIRouter, holder: object) -> None:

@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from orchestrator.app import views
+from orchestrator.app import views, vitals
 from orchestrator.app.ledger import Asked
 from orchestrator.app.views import Choice
 from orchestrator.errors import CheckError
 from orchestrator.intake import values
-from orchestrator.items import Status
+from orchestrator.outbox import shown
 from orchestrator.report import FORMATS
 from orchestrator.web.desk import LOOKS, PRIVATE, Desk, Form, Posted, Visit, noted
 
-_SHOWN_WAITING = 50  # of each status; the page says how many more there are
+_FIRST_WAITING, _ON_A_PAGE = 20, 50  # items that wait: of each status, or of the one that is chosen
 _PICTURES = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm"}
 )
@@ -48,19 +48,23 @@ def _at_a_glance(routes: APIRouter, desk: Desk) -> None:
         return desk.page(request, visit, "overview", seen=visit.app.look(views.overview))
 
     @routes.get("/outbox")
-    def outbox(request: Request) -> Response:
-        """Show what waits for a person, with every try at it."""
+    def outbox(
+        request: Request, status: str = "", page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
+    ) -> Response:
+        """Show what waits for a person, with every try at it: the first of each kind, or one kind by page."""
         visit = desk.visit(request)
-        waits = visit.app.sending.outbox.waiting().items
+        if status and status not in shown.ORDER:
+            raise CheckError(f"nothing waits as {status!r}; choose one of {', '.join(shown.ORDER)}")
+        look, now = visit.app.look, visit.app.now()
         groups = []
-        for status in (*views.FOR_A_PERSON, Status.QUEUED):
-            mine = {each.item_id: each for each in waits if each.status == status}
-            shown = visit.app.look(views.several, list(mine)[:_SHOWN_WAITING])
-            groups.append((status, len(mine), [(each, mine[each.item.id]) for each in shown]))
-        pulse = visit.app.look(views.pulse, visit.app.now())
-        return desk.page(
-            request, visit, "outbox", groups=groups, pulse=pulse, accounts=visit.app.look(views.accounts)
-        )
+        for each in (status,) if status else look(shown.counts, now):
+            size = _ON_A_PAGE if status else _FIRST_WAITING
+            found = look(shown.page, shown.Asked(each, page if status else 1, size), now)
+            mine = {waits.item_id: waits for waits in found.items}
+            seen = look(views.several, list(mine))
+            groups.append((each, found, [(view, mine[view.item.id]) for view in seen]))
+        what = {"groups": groups, "pulse": look(views.pulse, now), "troubles": look(vitals.troubles)}
+        return desk.page(request, visit, "outbox", **what, chosen=status)
 
 
 def _campaigns(routes: APIRouter, desk: Desk) -> None:

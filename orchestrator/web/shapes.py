@@ -188,3 +188,4 @@ class OutboxOut(BaseModel):
     counts: dict[Status, int]
     next_due: datetime | None
     waiting: list[WaitsOut]
+    pages: int
