@@ -51,13 +51,16 @@ def claim(means: Means, now: datetime, limit: int, busy: Mapping[str, int] = _NO
         stops.guard(session)
         round_ = _Round(means, session, now, stops.active(session))
         read_at = time.monotonic()
-        due = session.connection().execute(_ACCOUNTS, {"now": now}).all()
-        part = -(-(limit + sum(busy.get(each.name, 0) for each in due)) // max(len(due), 1))
+        due = list(session.connection().execute(_ACCOUNTS, {"now": now}))
         if len(due) > limit:  # not the same ones each time
             due = random.sample(due, limit)
-        # In the order of their names, in which everybody takes the accounts' buckets.
-        for account in sorted(due, key=lambda each: each.name):
-            room = min(part - busy.get(account.name, 0), limit - len(round_.leaving))
+        # In the order of their names, in which everybody takes the accounts' buckets. One whose platform
+        # takes nothing now has no part: it would keep the others waiting.
+        rooms = {each: round_.room(each) for each in sorted(due, key=lambda each: each.name)}
+        open_ = [each for each, room in rooms.items() if room > 0]
+        part = -(-(limit + sum(busy.get(each.name, 0) for each in open_)) // max(len(open_), 1))
+        for account in open_:
+            room = min(part - busy.get(account.name, 0), limit - len(round_.leaving), rooms[account])
             if room > 0:
                 round_.take(account, room, read_at)
         return round_.end()
@@ -83,13 +86,15 @@ class _Round:
     put_off: list[dict[str, Any]] = field(default_factory=list)
     reserved: int = 0
 
-    def take(self, account: Row[Any], most: int, read_at: float) -> None:
-        """Go through what is due on an account, as far as its platform takes more now."""
+    def room(self, account: Row[Any]) -> int:
+        """Return how many posts of an account its platform takes now."""
+        limits = self.means.accounts.declared(account.channel)
+        return rate.room(self.session, account.name, limits.rate if limits else None, self.now)
+
+    def take(self, account: Row[Any], room: int, read_at: float) -> None:
+        """Go through what is due on an account, which has room for so many."""
         limits = self.means.accounts.declared(account.channel)
         allowed = limits.rate if limits else None
-        room = min(most, rate.room(self.session, account.name, allowed, self.now))
-        if room <= 0:
-            return
         connected_at, memory = account.connected_at, account.sealed_memory
         known = self.means.accounts.seen(account.name, connected_at, memory, read_at)
         before, self.reserved = len(self.leaving), 0
