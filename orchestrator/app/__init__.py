@@ -16,9 +16,10 @@ from sqlmodel import Session
 
 import connectors
 from connectors.base import Media, Post
-from orchestrator import audience, brand, db, documents, items, links, outbox, report, team
+from orchestrator import audience, brand, db, items, links, outbox, report, team
 from orchestrator.accounts import Account, Accounts
-from orchestrator.app import history, ledger, schema, shops
+from orchestrator.app import history, ledger, schema, shops, stopping
+from orchestrator.app.choosing import one_account
 from orchestrator.app.history import Brought, Progress, Shelf
 from orchestrator.app.programme import Checked, Planned, Programme
 from orchestrator.app.sending import Collected, Host, Sending, Sent
@@ -28,8 +29,8 @@ from orchestrator.errors import CheckError, ConflictError
 from orchestrator.facts import Facts
 from orchestrator.intake import Source
 from orchestrator.items import Applied, Item
-from orchestrator.outbox import Budgets
-from orchestrator.plan import AccountView, Diff
+from orchestrator.outbox import Budgets, Resumed, Stopped
+from orchestrator.plan import Diff
 from orchestrator.team import Action, Colleague
 from orchestrator.tracking import orders
 from orchestrator.tracking.clicks import Recorder
@@ -217,42 +218,22 @@ class Orchestrator:
 
     def cancel(self, ids: Sequence[str]) -> list[str]:
         """Call off items or campaigns before they left."""
-        by = self._may(Action.WRITE)
-        with db.writing(self.engine) as session:
-            return items.cancel(session, ids, by, self.now())
+        return stopping.cancel(self.sending, ids, self._may(Action.WRITE), self.now())
 
     def move(self, item: str, at: datetime) -> Item:
         """Give an item another time."""
         by = self._may(Action.WRITE)
-        with db.writing(self.engine) as session:
-            moved = items.reschedule(session, item, at, by, self.now())
-            self.wake.those(session, [moved.id])
-            return moved
+        return stopping.move(self.sending, stopping.Move(item, at, by), self.now(), self.wake.those)
 
     def post(self, channel: str, text: str, media: Sequence[Media] = (), at: datetime | None = None) -> Item:
         """Queue one post without a playbook, on the account or the channel's only account named `channel`."""
         by = self._may(Action.APPROVE)
-        account = self._one_account(channel)
+        account = one_account(self._accounts, channel)
         post = Post(text=text, media=tuple(media), language=self.brand.language)
         with db.writing(self.engine) as session:
             item = items.single(session, account, post, at or self.now(), by, self.now())
             self.wake.those(session, [item.id])
             return item
-
-    def _one_account(self, name: str) -> AccountView:
-        logins = self._accounts.all()
-        found = [a for a in logins if a.name == name] or [a for a in logins if a.channel == name]
-        if not found:
-            hint = documents.suggest(name, {n for each in logins for n in (each.name, each.channel)})
-            raise CheckError(
-                f"no account is connected for {name!r}{hint}; "
-                "connect one with: orchestrator connect CHANNEL NAME, or see: orchestrator accounts"
-            )
-        if len(found) > 1:
-            raise CheckError(
-                f"several accounts are on {name!r}; say which: {', '.join(a.name for a in found)}"
-            )
-        return AccountView(found[0].name, found[0].channel, self._accounts.limits(found[0].name))
 
     def seen(self, ref: str) -> tuple[Item, Post]:
         """Return an item (ID or ID@REV) and what it says."""
@@ -285,6 +266,14 @@ class Orchestrator:
         """Send what is due; `until_idle` goes on until nothing is due and no lease lives or lapses."""
         self._may(Action.WRITE)
         return self.sending.publish(until_idle, patience)
+
+    def stop(self, why: str, scope: str = "all", wait: bool = True) -> Stopped:
+        """Let nothing of a scope leave any more; returns once that is so, or at once with `wait` off."""
+        return stopping.stop(self.sending, scope, why, self._may(Action.WRITE), wait)
+
+    def resume(self, which: str = "", pace: int = 0) -> Resumed:
+        """Let what a stop (its number or scope; else all) kept back leave, at a pace a minute and account."""
+        return stopping.resume(self.sending, which, self._may(Action.APPROVE), pace)
 
     def recover(self) -> int:
         """Take up what a process that broke off left behind, and look for what is uncertain."""

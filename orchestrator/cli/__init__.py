@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import accounts, audience, outbox, programme, rehearse, show, start, value, worker
+from orchestrator.cli import accounts, audience, outbox, programme, rehearse, show, start, stop, value, worker
 from orchestrator.cli.asking import Asked
 from orchestrator.errors import CheckError, NotAllowedError, OutsideError, PeopleError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (start, rehearse, audience, programme, outbox, worker, accounts, value):
+for room in (start, rehearse, audience, programme, outbox, stop, worker, accounts, value):
     room.register(app)
 
 
