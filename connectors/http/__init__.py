@@ -24,7 +24,7 @@ from connectors.base import (
     UnauthorizedError,
     UncertainError,
 )
-from connectors.http.line import Line
+from connectors.http.line import Line, Way
 from connectors.http.quota import quota
 from connectors.http.words import Address, retry_after
 
@@ -36,6 +36,7 @@ Shape = TypeVar("Shape")
 LIMITED: frozenset[int] = frozenset({429})
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _REASON_LENGTH = 300
+_READERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 class MissingError(RejectedError):
@@ -73,6 +74,7 @@ class Http:
         self.session.headers.update(headers or {})
         self.session.auth = _as_it_is
         self.secrets: set[str] = set()
+        self._known_way: Way | None = None
         # What the last commit was told: other calls are often counted apart, so they say nothing about posts.
         self.quota: Quota | None = None
 
@@ -96,7 +98,7 @@ class Http:
         """Fetch and read the JSON as `shape` (anything pydantic knows); unreadable is a `TemporaryError`."""
         response = self.fetch(method, path, **request)
         try:
-            return TypeAdapter(shape).validate_json(response.content)
+            return _reader(shape).validate_json(response.content)
         except ValidationError as error:
             raise TemporaryError(f"{self.host} gave an answer that could not be read.") from error
 
@@ -148,14 +150,7 @@ class Http:
         """
         line = Line(attempt, self.timeout)
         try:
-            with self._alone(line) as session:
-                response = session.request(
-                    method,
-                    self.base_url + path.lstrip("/"),
-                    timeout=line.timeout(),
-                    allow_redirects=False,
-                    **request,
-                )
+            response = self._way().call(line, self._request(method, path, request))
         except _FAULTS as error:
             raise self._lost(line, error) from error
         finally:
@@ -171,20 +166,25 @@ class Http:
     def accepted(self, response: requests.Response, shape: type[Shape]) -> Shape:
         """Read what a commit was answered as `shape`; unreadable is an `UncertainError`: it may be public."""
         try:
-            return TypeAdapter(shape).validate_json(response.content)
+            return _reader(shape).validate_json(response.content)
         except ValidationError as error:
             raise UncertainError(f"{self.host} accepted, but its answer could not be read.") from error
 
-    def _alone(self, line: "Line") -> requests.Session:
+    def _request(self, method: str, path: str, request: dict[str, Any]) -> requests.PreparedRequest:
+        # Not prepared by the session, which would look up the environment and merge cookies for each call.
+        headers = {**self.session.headers, **request.pop("headers", {})}
+        prepared = requests.PreparedRequest()
+        prepared.prepare(
+            method, self.base_url + path.lstrip("/"), headers=headers, auth=self.session.auth, **request
+        )
+        return prepared
+
+    def _way(self) -> Way:
         # A connection kept open may have been closed by the server meanwhile, which shows only after the
         # request is written, as a reset: nobody could tell it from a lost answer. So a commit gets a new one.
-        session = requests.Session()
-        ours = self.session
-        session.headers, session.auth, session.verify = ours.headers, ours.auth, ours.verify
-        session.cert, session.proxies, session.trust_env = ours.cert, ours.proxies, ours.trust_env
-        session.mount("http://", line)
-        session.mount("https://", line)
-        return session
+        if self._known_way is None or self._known_way.trusts != (self.session.verify, self.session.cert):
+            self._known_way = Way(self.session, self.base_url)
+        return self._known_way
 
     def _lost(self, line: "Line", error: Exception) -> ConnectorError:
         kind = type(error).__name__
@@ -239,6 +239,8 @@ class Http:
     def close(self) -> None:
         """Let go of the connections that are kept open."""
         self.session.close()
+        if self._known_way is not None:
+            self._known_way.close()
 
     def _refusal(self, response: requests.Response, said: str) -> ConnectorError:
         status = response.status_code
@@ -247,6 +249,13 @@ class Http:
         if status == 401:
             return UnauthorizedError(said)
         return (MissingError if status in (404, 410) else RejectedError)(said)
+
+
+def _reader(shape: type[Shape]) -> TypeAdapter[Shape]:
+    """Give what reads a shape, made once: that costs more than to read."""
+    if shape not in _READERS:
+        _READERS[shape] = TypeAdapter(shape)
+    return _READERS[shape]
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -5,46 +5,79 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from connectors.base import Attempt, TemporaryError, UncertainError
+from connectors.http.watch import WATCH, Alarm
 
 
-class Line(HTTPAdapter):
+class Way(HTTPAdapter):
+    """How one server is reached with commits: proxies and certificates are worked out once, not for each."""
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        super().__init__(max_retries=0)
+        self.trusts = (session.verify, session.cert)
+        self._settings: Any = session.merge_environment_settings(url, {}, None, None, None)
+
+    def call(self, line: "Line", request: requests.PreparedRequest) -> requests.Response:
+        """Send a request on a line, and hear the whole answer."""
+        settings = self._settings
+        _SPEAKING.line = line
+        try:
+            response = self.send(
+                request,
+                stream=True,
+                timeout=line.timeout(),
+                verify=settings["verify"],
+                cert=settings["cert"],
+                proxies=settings["proxies"],
+            )
+            response.content  # noqa: B018  (reads it)
+            return response
+        finally:
+            del _SPEAKING.line
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not hasattr(pool.ConnectionCls, "announces"):
+            pool.ConnectionCls = _announcing(pool.ConnectionCls)
+        return pool
+
+
+class Line:
     """One connection for one commit: it says when the bytes leave, and is cut at the deadline."""
 
     def __init__(self, attempt: Attempt, longest: float) -> None:
-        super().__init__(max_retries=0)
         self.attempt = attempt
         self.longest = longest
         self.left = False
         self.cut = False
         self._begun = False  # the first byte is with the kernel
         self._ends = 0.0  # of the clock that nobody sets
-        self._clock: threading.Timer | None = None
+        self._alarm: Alarm | None = None
+        self._connection: HTTPConnection | None = None
 
     def timeout(self) -> Any:
         """Return the time that is left, as urllib3's time-out of the whole call."""
         left = self._seconds()
         return urllib3.Timeout(connect=left, read=left, total=left)
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _announcing(pool.ConnectionCls, self._leave, self._hold)
-        return pool
-
     def hang_up(self) -> None:
-        """Stop watching the clock."""
-        if self._clock is not None:
-            self._clock.cancel()
+        """Stop watching the clock, and close the connection: the next commit gets one of its own."""
+        if self._alarm is not None:
+            WATCH.off(self._alarm)
+        if self._connection is not None:
+            self._connection.close()
 
-    def _leave(self, connection: HTTPConnection) -> None:
+    def leave(self, connection: HTTPConnection) -> None:
+        """Write down that the bytes leave; called on a connection that stands, before anything is written."""
         if self.left:
             raise UncertainError("The line broke after the post had left.")
         # Connecting comes first, and writing down that the bytes leave may take long: neither must let them
@@ -57,11 +90,10 @@ class Line(HTTPAdapter):
         self.left = True
         _drop_what_is_late(connection.sock, seconds)
         # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
-        self._clock = threading.Timer(seconds, self._cut_off, [connection.sock])
-        self._clock.daemon = True
-        self._clock.start()
+        sock = connection.sock
+        self._connection, self._alarm = connection, WATCH.set(seconds, lambda: self._cut_off(sock))
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
         """Let no byte go when the time is over; asked in the sending thread, right before each piece.
 
         A worker may have been paused since it wrote down that the bytes leave. Two clocks are asked: one may
@@ -90,18 +122,23 @@ class Line(HTTPAdapter):
         return min(left, self.longest)
 
 
-def _announcing(
-    kind: type[HTTPConnection], leave: Callable[[HTTPConnection], None], hold: Callable[[], None]
-) -> type[HTTPConnection]:
+# Whose line it is that a thread speaks on: urllib3 makes the connections, and keeps them for later calls.
+_SPEAKING = threading.local()
+
+
+@cache
+def _announcing(kind: type[HTTPConnection]) -> type[HTTPConnection]:
     class Announcing(kind):  # type: ignore[misc, valid-type]
+        announces = True
+
         def connect(self) -> None:
             super().connect()
-            leave(self)
+            _SPEAKING.line.leave(self)
 
         def send(self, data: Any) -> None:
             if self.sock is None:  # else the first piece would connect only behind the look
                 self.connect()
-            hold()
+            _SPEAKING.line.hold()
             super().send(data)
 
     return Announcing

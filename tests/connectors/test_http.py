@@ -30,6 +30,7 @@ from connectors.base import (
 )
 from connectors.contract import Answer, ContractAttempt, Fault, Platform, Route
 from connectors.http import Address, Http, MissingError, retry_after
+from connectors.http.watch import WATCH, Alarm, Watch
 
 GET, POST = "GET /things", "POST /things"
 FINE = Answer({"id": "1"})
@@ -324,10 +325,11 @@ def test_nothing_is_sent_by_a_worker_that_was_paused_between_its_note_and_its_fi
 ) -> None:
     attempt = ContractAttempt()
 
-    def paused(_timer: threading.Timer) -> None:  # the last that is done before the first byte
+    def paused(_seconds: float, call: Callable[[], None]) -> Alarm:  # the last before the first byte
         attempt.deadline = datetime.now(UTC)  # it woke up when the time was over
+        return Alarm(call)
 
-    monkeypatch.setattr(threading.Timer, "start", paused)
+    monkeypatch.setattr(WATCH, "set", paused)
     with pytest.raises(TemporaryError, match="before anything was sent"):
         http.commit(attempt, "POST", "/things", json={"text": "late"})
     assert attempt.left == 1
@@ -340,10 +342,11 @@ def test_a_clock_that_is_set_back_does_not_stretch_the_time(
     attempt, steady = ContractAttempt(), time.monotonic
     attempt.deadline += timedelta(hours=1)  # as if the clock had been set back by an hour
 
-    def paused(_timer: threading.Timer) -> None:
+    def paused(_seconds: float, call: Callable[[], None]) -> Alarm:
         monkeypatch.setattr(time, "monotonic", lambda: steady() + http.timeout)
+        return Alarm(call)
 
-    monkeypatch.setattr(threading.Timer, "start", paused)
+    monkeypatch.setattr(WATCH, "set", paused)
     with pytest.raises(TemporaryError, match="before anything was sent"):
         http.commit(attempt, "POST", "/things", json={"text": "late"})
     assert platform.asked == []
@@ -389,6 +392,29 @@ def _all_of(line: socket.socket) -> int:
     except ConnectionError:
         pass
     return taken
+
+
+# ---- the watch over the time ------------------------------------------------------------------
+
+
+def test_what_is_set_is_called_in_the_order_of_its_moments_unless_it_is_taken_off() -> None:
+    watch, called, over = Watch(), list[str](), threading.Event()
+    watch.set(0.3, over.set)
+    watch.set(0.2, lambda: called.append("third"))
+    watch.set(0.1, lambda: called.append("second"))
+    off = watch.set(0.05, lambda: called.append("never"))
+    watch.set(0.01, lambda: called.append("first"))
+    watch.off(off)
+    assert over.wait(5)
+    assert called == ["first", "second", "third"]
+
+
+def test_what_was_taken_off_is_not_remembered() -> None:
+    watch = Watch()
+    alarms = [watch.set(1000 + number, lambda: None) for number in range(100)]
+    for alarm in alarms:
+        watch.off(alarm)
+    assert not watch._set
 
 
 # ---- where a token may go ---------------------------------------------------------------------
