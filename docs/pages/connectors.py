@@ -50,6 +50,8 @@ def _section(connector: type[Connector]) -> str:
 def _maturity(name: str) -> str:
     """Say what its tests talk to, by the marks that they carry."""
     tests = (_TESTS / f"test_{name}.py").read_text(encoding="utf-8")
+    if name == "practice":
+        return "Maturity: tested against the rehearsal platform itself, which is all it speaks to."
     if "mark.servers" in tests:
         return "Maturity: tested against a real server that the test session starts."
     return "Maturity: tested against a scripted platform only."
@@ -117,7 +119,7 @@ def _rehearsal() -> str:
     from connectors import rehearsal
 
     return (
-        f"## rehearsal\n\n{sentence(rehearsal)} It is no channel of its own: a `mastodon` account is "
-        "connected to it, so that a story can be played without anybody seeing it. `orchestrator demo` "
-        "starts one."
+        f"## rehearsal\n\n{sentence(rehearsal)} A `mastodon` or a `practice` account is connected to it, so "
+        "that a story can be played without anybody seeing it. `orchestrator demo` starts one, and "
+        "`orchestrator rehearse` one [to practise on](../how-to/rehearse.md)."
     )
