@@ -164,8 +164,8 @@ class _Round:
         if limits is None or limits.price is None:
             return 0, ""
         price = limits.price.of(items.post_of(self.session, item.id, item.rev))
-        wanted = self.reserved + price
-        return price, spend.refused(self.session, item.account, wanted, self.means.ports.budgets, self.now)
+        cost, budgets = spend.Cost(price, self.reserved), self.means.ports.budgets
+        return price, spend.refused(self.session, item.account, cost, budgets, self.now)
 
     def _may_contact(self, item: Item) -> bool:
         """Ask about a person; one who is written to counts as such for the next item at once."""

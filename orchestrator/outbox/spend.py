@@ -40,12 +40,24 @@ class Budgets:
         return first.astimezone(UTC), following.astimezone(UTC)
 
 
-def refused(session: Session, account: str, price: int, budgets: Budgets, now: datetime) -> str:
-    """Say why an account may not spend `price` more at `now`, "" where it may.
+@dataclass(frozen=True)
+class Cost:
+    """What a post costs, in millionths of a US dollar.
 
-    `price` is in millionths of a US dollar, of all that is reserved together; `now` becomes the `started_at`
-    of the tries. Locks the account's bucket until the transaction ends: nobody else reserves meanwhile.
+    `reserved` is for others that leave in the same transaction and are not written down yet.
     """
+
+    price: int
+    reserved: int = 0
+
+
+def refused(session: Session, account: str, cost: Cost, budgets: Budgets, now: datetime) -> str:
+    """Say why an account may not pay for a post at `now`, "" where it may.
+
+    `now` becomes the `started_at` of its try. Locks the account's bucket until the transaction ends: nobody
+    else reserves meanwhile.
+    """
+    price = cost.price
     if price <= 0:
         return ""
     granted = budgets.monthly.get(account)
@@ -55,13 +67,13 @@ def refused(session: Session, account: str, price: int, budgets: Budgets, now: d
             f"write outbox: budgets: {{{account}: 25.00}}, in US dollars a month"
         )
     rate.locked(session, account, now)
-    spent = used(session, account, budgets, now)
+    spent = used(session, account, budgets, now) + cost.reserved
     if spent + price <= granted:
         return ""
     month = now.astimezone(budgets.zone)
     return (
         f"account {account} has used {dollars(spent)} of its budget of {dollars(granted)} for {month:%B %Y}, "
-        f"and this would cost {dollars(price)} more: raise outbox: budgets: {account} in brand.yaml, "
+        f"and this post costs {dollars(price)}: raise outbox: budgets: {account} in brand.yaml, "
         "or wait for the next month"
     )
 
