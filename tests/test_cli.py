@@ -18,8 +18,10 @@ import pytest
 import requests
 from typer.main import get_command
 
+from connectors.base import LimitedError
 from connectors.rehearsal import Fault, Kind, Rehearsal
-from orchestrator import Orchestrator, cli, links
+from orchestrator import Orchestrator, cli, db, links
+from orchestrator.outbox import rate
 from tests.cli_world import ACCOUNT, TOKEN, Ran, Terminal, begun, edit, entry, process
 
 PICTURE = Path(__file__).parents[1] / "content/fan-made-castle/media/castle.jpg"
@@ -598,6 +600,21 @@ def test_accounts_shows_logins_and_shops_without_a_secret(connected: Terminal) -
     assert [(a["name"], a["status"]) for a in told.json["accounts"]] == [("m", "connected")]
     assert told.json["shops"] == [{"name": "till", "kind": "own"}]
     assert not re.search(rf"{TOKEN}|s3cret", told.out + connected("accounts").out)
+
+
+def test_accounts_shows_when_each_may_send_and_what_its_posts_have_cost(connected: Terminal) -> None:
+    (shown,) = connected.done("accounts")["accounts"]
+    assert (shown["next_at"], shown["micro_usd_used"], shown["micro_usd_budget"]) == (None, 0, None)
+    assert "now" in connected("accounts").out
+    (connected.folder / "brand.yaml").write_text(
+        (connected.folder / "brand.yaml").read_text("utf-8") + "\noutbox:\n  budgets: {m: 25.00}\n", "utf-8"
+    )
+    with Orchestrator(connected.folder) as app, db.writing(app.engine) as session:
+        rate.told(session, "m", None, LimitedError("slow down", 3600), app.now())
+    (shown,) = connected.done("accounts")["accounts"]
+    assert shown["next_at"] is not None
+    assert (shown["micro_usd_budget"], shown["money"]) == (25_000_000, "$0.00 of $25.00")
+    assert re.search(r"from 20\d\d-.* UTC", connected("accounts").out)
 
 
 def test_connect_reads_settings_from_a_file_and_from_stdin(cli_: Terminal, platform: Rehearsal) -> None:
