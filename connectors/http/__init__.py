@@ -47,6 +47,10 @@ class _AgainError(TemporaryError):
     """It may go better at once."""
 
 
+class _LimitedAgainError(_AgainError, LimitedError):
+    """It was too much, and may go better at once; where it does not, the account is to wait."""
+
+
 class Http:
     """One platform's address, with what every call to it carries.
 
@@ -128,8 +132,9 @@ class Http:
         if status in LIMITED or status in (408, 425) or status >= 500:
             wait = retry_after(response)
             soon = status != 500 and (wait is None or wait <= self.patience)
-            late = LimitedError if status in LIMITED else TemporaryError
-            return (_AgainError if soon else late)(said, wait)
+            if status in LIMITED:
+                return (_LimitedAgainError if soon else LimitedError)(said, wait)
+            return (_AgainError if soon else TemporaryError)(said, wait)
         return self._refusal(response, said)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:

@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Quota, TemporaryError
+from connectors.base import LimitedError, Quota, TemporaryError
 from connectors.bluesky import Bluesky
 from connectors.contract import Answer, ContractAttempt, Platform, Route
 from connectors.http import Http, retry_after
@@ -122,6 +122,29 @@ def test_how_long_to_wait_is_read_from_what_discord_says_too() -> None:
     response = requests.Response()
     response.headers["X-RateLimit-Reset-After"] = "1.5"
     assert retry_after(response, NOW) == 1.5
+
+
+@pytest.mark.parametrize("wait", ["2", "600"])
+def test_a_fetch_that_is_limited_to_the_end_says_so(
+    platform: Platform, pauses: list[float], wait: str
+) -> None:
+    platform.routes["GET /things"] = Answer({}, status=429, headers={"Retry-After": wait})
+    http = Http(platform.url)
+    with pytest.raises(LimitedError) as caught:
+        http.fetch("GET", "things")
+    assert caught.value.retry_after == float(wait)
+    assert len(pauses) == (http.tries - 1 if wait == "2" else 0)
+    http.close()
+
+
+def test_a_fetch_of_a_server_in_trouble_is_not_limited(platform: Platform, pauses: list[float]) -> None:
+    platform.routes["GET /things"] = Answer({}, status=503, headers={"Retry-After": "2"})
+    http = Http(platform.url)
+    with pytest.raises(TemporaryError) as caught:
+        http.fetch("GET", "things")
+    assert not isinstance(caught.value, LimitedError)
+    assert pauses
+    http.close()
 
 
 # ---- who remembers it --------------------------------------------------------------------------
