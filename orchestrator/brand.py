@@ -265,7 +265,7 @@ class Environment:
     engine: str
     public_url: str
     secret: bytes
-    notices: NoticeWays
+    notices: NoticeWays = NoticeWays()
 
 
 class Brand:

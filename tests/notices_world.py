@@ -86,7 +86,7 @@ class World:
 
     def item(self, name: str, status: str, **changes: Any) -> str:
         now = self.clock()
-        row = {
+        row: dict[str, Any] = {
             "account": "promo", "channel": "mastodon", "due_at": now, "leave_at": now, "rev": "r1",
             "reason": f"why {name}", "updated_at": now,
         } | changes  # fmt: skip
@@ -115,7 +115,7 @@ class World:
 
     def tried(self, name: str, **changes: Any) -> None:
         now = self.clock()
-        row = {"state": State.UNCERTAIN, "error": "the answer was lost", "number": 1} | changes
+        row: dict[str, Any] = {"state": State.UNCERTAIN, "error": "the answer was lost", "number": 1}
         with db.writing(self.engine) as session:
             session.add(
                 AttemptRow(
@@ -126,7 +126,7 @@ class World:
                     key=name,
                     started_at=now,
                     deadline=now,
-                    **row,
+                    **(row | changes),
                 )
             )
 
