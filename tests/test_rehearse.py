@@ -16,7 +16,7 @@ import pytest
 from connectors.base import Post, Repeat
 from connectors.contract import ContractAttempt
 from connectors.practice import Practice
-from connectors.rehearsal import COMMITS, Kind, Remote
+from connectors.rehearsal import COMMITS, Kind, Rehearsal, Remote
 from orchestrator.app import rehearsing
 from orchestrator.errors import CheckError
 from tests.cli_world import Terminal, begun, entry
@@ -116,6 +116,16 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert "did you mean 'listing'?" in said
     assert "did you mean 'lost-reply'?" in said
     assert len(ran.json["problems"]) == 5
+
+
+def test_a_real_login_is_never_replaced(cli: Terminal) -> None:
+    with Rehearsal({"bakery": "t"}) as real:
+        settings = ("--set", f"server={real.url}", "--set", "token=t")
+        cli.done("connect", "mastodon", "bakery", *settings)
+        ran = cli("rehearse", "--port", "0", "--connect", "--account", "bakery=key", "--json")
+    assert ran.code == 4
+    assert "a real account has this name" in ran.sentence
+    assert [each["channel"] for each in cli.done("accounts")["accounts"]] == ["mastodon"]
 
 
 # ---- what its words mean --------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class Practice(Holding):
     def _same(self, one: answers.Shown, post: Post, attempt: Attempt) -> bool:
         if self.repeat is Repeat.KEY:
             return one.key == attempt.key
-        said = one.text == post.text.strip() and one.link == post.link and len(one.media) == len(post.media)
+        said = one.text == post.text and one.link == post.link and len(one.media) == len(post.media)
         return said and not attempt.taken(one.id)
 
     def _since(self, attempt: Attempt) -> Iterator[answers.Shown]:

@@ -196,6 +196,8 @@ def _marked(call: Call, fault: Fault) -> Call:
     match fault.kind:
         case Kind.PROCESSING:
             return replace(call, detained=fault.seconds)
+        case Kind.LAGGING if call.method == "GET":
+            return replace(call, detained=fault.seconds)
         case Kind.MEDIA_FAILS:
             return replace(call, spoiled=True)
     return call
@@ -214,7 +216,7 @@ def _instead(fault: Fault, call: Call) -> Result | None:
         case Kind.DUPLICATE:
             said = "Validation failed: Text has already been posted"
             return refusal(RefusedError(422, said, code="duplicate"))
-        case Kind.PROCESSING if not call.path.endswith(_TAKEN):
+        case Kind.PROCESSING if call.method == "POST" and not call.path.endswith(_TAKEN):
             said = "Cannot attach files that have not finished processing. Try again!"
             return refusal(RefusedError(422, said, code="processing"))
     return None

@@ -159,4 +159,4 @@ def _page(call: Call) -> Page:
         raise RefusedError(400, "limit, max_id and since_id are numbers")
     limit = min(int(asked.get("limit", "20")), 40)  # https://docs.joinmastodon.org/methods/accounts/#statuses
     exclude_replies = asked.get("exclude_replies") in ("true", "1")
-    return Page(limit, asked.get("max_id", ""), asked.get("since_id", ""), exclude_replies)
+    return Page(limit, asked.get("max_id", ""), asked.get("since_id", ""), exclude_replies, call.detained)

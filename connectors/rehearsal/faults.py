@@ -31,7 +31,7 @@ class Kind(StrEnum):
     WRONG_JSON = "wrong json"  # does it, then answers 200 with JSON of another shape
     PROCESSING = "processing"  # an upload or container stays in progress for `seconds`; a post is not taken
     MEDIA_FAILS = "media fails"  # a container is taken, and its processing then ends in an error
-    LAGGING = "lagging"  # does it, but listings show the post `seconds` later
+    LAGGING = "lagging"  # does it, but listings show the post `seconds` later; a listing is as old as that
 
     @classmethod
     def read(cls, text: str) -> "Kind":

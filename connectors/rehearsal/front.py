@@ -26,12 +26,13 @@ class Front:
     def handle(self, call: Call) -> Result:
         """Carry out one call; what is refused is answered as an error."""
         self._timeline.release()
+        practice = call.path.startswith("/practice/")
         try:
             account = self._signed_in(call)
-            used = self._meter.use(account.name if account else "")
+            used = self._meter.use(account.name if account else "", waits=practice)
         except RefusedError as refused:
             return refusal(refused)
-        api = self._practice if call.path.startswith("/practice/") else self._mastodon
+        api = self._practice if practice else self._mastodon
         try:
             result = api.carry_out(call, account)
         except RefusedError as refused:

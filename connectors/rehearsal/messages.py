@@ -121,6 +121,7 @@ class Page:
     max_id: str = ""
     since_id: str = ""
     exclude_replies: bool = False
+    age: float = 0.0  # seconds: nothing newer is on it
 
 
 class Outcome(StrEnum):

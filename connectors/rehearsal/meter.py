@@ -3,6 +3,7 @@
 https://docs.joinmastodon.org/api/rate-limits/
 """
 
+import math
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -21,8 +22,11 @@ class Meter:
         self._window = 0
         self._used: Counter[str] = Counter()
 
-    def use(self, account: str) -> dict[str, str]:
-        """Count one request and return the headers that tell; raise `RefusedError` 429 beyond the limit."""
+    def use(self, account: str, waits: bool = False) -> dict[str, str]:
+        """Count one request and return the headers that tell; raise `RefusedError` 429 beyond the limit.
+
+        Only where it `waits` that names Retry-After: Mastodon does not.
+        """
         limit = self._rules.rate_limit
         if limit is None or not account:
             return {}
@@ -35,7 +39,8 @@ class Meter:
             left = limit - self._used[account]
         ends = (window + 1) * _WINDOW
         if left < 0:
-            raise RefusedError(429, "Too many requests", headers(limit, 0, ends))
+            told = {"Retry-After": str(math.ceil(ends - now))} if waits else {}
+            raise RefusedError(429, "Too many requests", headers(limit, 0, ends) | told, "limited")
         return headers(limit, left, ends)
 
 

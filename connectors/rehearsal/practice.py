@@ -90,7 +90,9 @@ class Practice:
         if word not in _LISTED:
             raise RefusedError(403, "Posts cannot be listed here", code="no_listing")
         limit = min(int(_number(call, "limit") or _PAGE), _PAGE)
-        found = self._timeline.listing(account, Page(limit, max_id=_number(call, "before")))
+        found = self._timeline.listing(
+            account, Page(limit, max_id=_number(call, "before"), age=call.detained)
+        )
         more = found[-1].id if len(found) == limit else None
         return answer({"posts": [self._shown(each, word) for each in found], "next": more})
 
@@ -200,7 +202,7 @@ def _open_to(account: Account, path: str) -> None:
 def _draft(call: Call) -> Draft:
     try:
         return Draft(
-            call.value("text").strip(),
+            call.value("text"),
             tuple(call.values("media")),
             call.value("reply_to"),
             call.value("language"),

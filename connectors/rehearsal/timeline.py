@@ -198,7 +198,7 @@ class Timeline:
             for status in self._older(account.name, page.max_id):
                 if len(found) == page.limit or (page.since_id and int(status.id) <= int(page.since_id)):
                     break
-                if self._listed(status) and not (page.exclude_replies and status.reply_to):
+                if self._listed(status, page.age) and not (page.exclude_replies and status.reply_to):
                     found.append(status)
             return found
 
@@ -209,11 +209,12 @@ class Timeline:
         )
         return (order[n] for n in range(first - 1, -1, -1))
 
-    def _listed(self, status: Status) -> bool:
+    def _listed(self, status: Status, age: float) -> bool:
         if status.id not in self._statuses[status.account]:
             return False
         now, late = self.rules.clock(), self._late.get(status.id)
-        return status.created_at <= now - timedelta(seconds=self.rules.lag) and (late is None or late <= now)
+        newest = now - timedelta(seconds=max(self.rules.lag, age))
+        return status.created_at <= newest and (late is None or late <= now)
 
     def hide(self, id: str, seconds: float) -> None:
         """Keep a post out of listings for some time, on top of the rules."""
@@ -319,7 +320,7 @@ class Timeline:
     def check(self, account: Account, draft: Draft, media_ready: bool = True) -> None:
         """Raise `RefusedError` where a draft would not be accepted."""
         size = markup.length(draft.text, self.rules.max_characters)
-        if not draft.text and not draft.media_ids:
+        if not draft.text.strip() and not draft.media_ids:
             raise RefusedError(422, "Validation failed: Text can't be blank")
         if size > self.rules.max_characters:
             raise RefusedError(

@@ -34,7 +34,7 @@ class Call:
     target: str
     headers: dict[str, str]  # names in lower case
     body: bytes = field(default=b"", repr=False)
-    detained: float = 0.0  # ordered: what it brings is in progress for so many seconds
+    detained: float = 0.0  # ordered: what it brings is in progress, what it lists is old, by so many seconds
     spoiled: bool = False  # ordered: what it brings cannot be processed
 
     @cached_property

@@ -11,7 +11,7 @@ from connectors.rehearsal import COMMITS, Fault, Kind, Rehearsal, Request, Statu
 from connectors.rehearsal.control import HEADER
 from orchestrator.app import Orchestrator
 from orchestrator.documents import suggest
-from orchestrator.errors import CheckError, OutsideError
+from orchestrator.errors import CheckError, ConflictError, OutsideError
 
 _GLANCE = 0.2  # seconds between two looks at what arrived
 _SHOWN = 72  # characters of a post's text
@@ -101,7 +101,10 @@ class Stage:
     cast: Cast
 
     def connect(self, app: Orchestrator) -> None:
-        """Connect each account with the brand, under its own name."""
+        """Connect each account with the brand, under its own name; never in the place of a real login."""
+        real = {each.name for each in app.logins() if each.channel != "practice"}
+        if taken := sorted(real & {part.name for part in self.cast.parts}):
+            raise ConflictError(f"{', '.join(taken)}: a real account has this name; practise under another.")
         for part in self.cast.parts:
             settings = {"server": self.platform.url, "token": part.token, "repeat": part.repeat.value}
             app.connect("practice", part.name, settings)

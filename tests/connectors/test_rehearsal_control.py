@@ -224,6 +224,28 @@ def soon() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
+def test_a_listing_that_lags_by_order_is_old_for_that_look_alone(call: Caller, remote: Remote) -> None:
+    call.post(LISTING, "x")
+    method, path = LOOKS[Repeat.LISTING]
+    remote.order(Fault(Kind.LAGGING, method=method, path=path, seconds=60.0))
+    assert [len(call("GET", LISTING).json()["posts"]) for _ in range(2)] == [0, 1]
+
+
+def test_too_many_calls_are_told_when_to_come_back(call: Caller, remote: Remote) -> None:
+    remote.rules(rate_limit=1)
+    assert call.post(KEY, "x").headers["X-RateLimit-Remaining"] == "0"
+    refused = call.post(KEY, "y")
+    assert (refused.status_code, refused.json()["code"]) == (429, "limited")
+    assert 0 < int(refused.headers["Retry-After"]) <= 300
+    assert call.post(LISTING, "x").status_code == 200
+
+
+def test_white_space_alone_is_no_text_and_otherwise_stays(platform: Rehearsal, call: Caller) -> None:
+    assert call.post(KEY, "  \n ").status_code == 422
+    call.post(KEY, " a poem\n")
+    assert [each.text for each in platform.record.posts] == [" a poem\n"]
+
+
 # ---- control --------------------------------------------------------------------------------------
 
 
