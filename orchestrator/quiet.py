@@ -49,7 +49,8 @@ class Hours:
     def after(self, at: datetime, zone: ZoneInfo) -> datetime:
         """Return the first moment from `at` on that is in no span, by the clock on the wall of a zone.
 
-        So of an hour that the clock repeats both are quiet, and a span whose end it skips ends at the jump.
+        So of an hour that the clock repeats both are quiet, a span whose end it skips ends at the jump, and
+        one whose beginning it goes back behind begins again.
         """
         while (day := self.begun(at, zone)) is not None:
             at = self._end(at, day, zone)
@@ -57,10 +58,12 @@ class Hours:
 
     def _end(self, at: datetime, day: date, zone: ZoneInfo) -> datetime:
         days = 1 if self.end <= self.begin or self.end == _DAY else 0
-        wall = datetime.combine(day + timedelta(days=days), time(*divmod(self.end % _DAY, 60)), zone)
-        earliest = min(wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        found = max(earliest, at.astimezone(UTC).replace(second=0, microsecond=0))
-        while self.begun(found, zone) == day:  # only where the clock jumps near the end
+        clock = time(*divmod(self.end % _DAY, 60))
+        end = datetime.combine(day + timedelta(days=days), clock, zone).astimezone(UTC)
+        if end.astimezone(zone).utcoffset() == at.astimezone(zone).utcoffset():
+            return end
+        found = at.astimezone(UTC).replace(second=0, microsecond=0)
+        while self.begun(found, zone) == day:  # the clock jumps meanwhile: look at it minute by minute
             found += _MINUTE
         return found
 

@@ -83,7 +83,7 @@ def stands(item: PlannedItem, **changed: object) -> Standing:
     standing = Standing(
         id=item.id, rev=item.rev, status=item.status_on_apply, due_at=item.due_at, play=item.play,
         account=item.account, channel=item.channel, person_id=item.person_id, body=plan.body(item.post),
-        terms=item.terms,
+        terms=item.terms, slot=item.slot,
     )  # fmt: skip
     return replace(standing, **changed)  # type: ignore[arg-type]
 
