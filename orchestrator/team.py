@@ -1,6 +1,7 @@
 """Colleagues, their roles and tokens: who may do what."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +12,8 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from orchestrator.db import UtcDateTime
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError, ConflictError, NotAllowedError
+
+ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 
 class Action(StrEnum):
@@ -58,9 +61,25 @@ def add(session: Session, name: str, role: str, email: str, now: datetime) -> tu
     if not name.strip() or session.get(Colleague, name) is not None:
         raise ConflictError(f"There is a colleague named {name!r} already.")
     token = secrets.token_urlsafe(32)
-    colleague = Colleague(name=name, role=role, email=email, token_hash=_digest(token), added_at=now)
+    colleague = Colleague(
+        name=name, role=role, email=_checked(email), token_hash=_digest(token), added_at=now
+    )
     session.add(colleague)
     return colleague, token
+
+
+def address(session: Session, name: str, email: str) -> Colleague:
+    """Give a colleague another e-mail address for notices, "" for none."""
+    found = named(session, name)
+    found.email = _checked(email)
+    session.add(found)
+    return found
+
+
+def _checked(email: str) -> str:
+    if email and not ADDRESS.fullmatch(email):
+        raise CheckError(f"{email!r} is no e-mail address: write one like ada@brand.example")
+    return email
 
 
 def everyone(session: Session) -> Sequence[Colleague]:

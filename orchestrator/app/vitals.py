@@ -1,5 +1,6 @@
 """What stands -> the figures and the verdict that machines watch: few statements, however many items."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from sqlmodel import Session
 from orchestrator import db, notices
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.app import Orchestrator, schema
+from orchestrator.brand import NoticeWays
 from orchestrator.dispatch import last_beat
 from orchestrator.items import Item, Status
 from orchestrator.notices import CLOCK, DEAD_AFTER, OVERDUE, Incident, Notice
@@ -69,13 +71,20 @@ def readiness(app: Orchestrator, since: datetime) -> Readiness:
         session.execute(update(_NOTICE).where(_NOTICE.c.id == -1).values(tries=0))
         session.execute(select(_ITEM.c.id).limit(1))
         beat, stuck, open_ = last_beat(session) or since, _stuck(session), _incidents(session)
+        notes = [*_notes(session, app.brand.notice_ways)]
     missing = []
     if abs(app.now() - beat) > DEAD_AFTER:
         missing.append(f"no clock has run since {beat:%Y-%m-%d %H:%M:%S} UTC: start orchestrator serve")
     if stuck:
         missing.append(f"items are due and do not leave: {stuck[0]}")
-    silent = not (app.brand.notice_ways.mail or app.brand.notice_ways.webhook)
-    return Readiness(tuple(missing), (notices.NOBODY,) if silent else (), open_)
+    return Readiness(tuple(missing), tuple(notes), open_)
+
+
+def _notes(session: Session, ways: NoticeWays) -> Iterator[str]:
+    if not (ways.mail or ways.webhook):
+        yield notices.NOBODY
+    elif ways.mail and not notices.addresses(session, ""):
+        yield "no admin has an e-mail address for notices: orchestrator team email NAME ADDRESS"
 
 
 def _stuck(session: Session) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from orchestrator.accounts import Account
-from orchestrator.app import Orchestrator
+from orchestrator.app import Orchestrator, telling
 from orchestrator.app.meters import Meter, meters
 from orchestrator.cli.asking import Json, opened, output
 from orchestrator.cli.show import table
@@ -158,6 +158,20 @@ def team_add(
     data = {"name": colleague.name, "role": colleague.role, "token": token}
     out.give(data, lambda console: console.print(
         f"{name} is {role} here. Their token, shown this once: {token}", markup=False))  # fmt: skip
+
+
+@_team.command("email")
+def team_email(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The colleague's name.")],
+    address: Annotated[str, typer.Argument(help="Where notices go; leave it out for none.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Give a colleague another e-mail address for notices."""
+    app, out = opened(ctx), output(as_json)
+    telling.address(app, name, address)
+    said = f"Notices for {name} go to {address}." if address else f"{name} has no address now."
+    out.give({"name": name, "email": address}, lambda console: console.print(said, markup=False))
 
 
 @_team.command("list")

@@ -12,7 +12,7 @@ from orchestrator import db
 from orchestrator.notices.letter import Letter, Sender, write
 from orchestrator.notices.tables import Notice
 from orchestrator.notices.ways import NotToldError, Way
-from orchestrator.team import Colleague, Role
+from orchestrator.team import ADDRESS, Colleague, Role
 
 _log = logging.getLogger(__name__)
 _IN_HAND = timedelta(minutes=5)  # longer than any way takes; who died with it is followed after that
@@ -91,7 +91,7 @@ def _pause(tries: int) -> timedelta:
 def addresses(session: Session, owner: str) -> tuple[str, ...]:
     """Return whom a notice to an owner reaches by e-mail: the owner, else every admin who has an address."""
     mine = session.get(Colleague, owner) if owner else None
-    if mine is not None and mine.email:
+    if mine is not None and ADDRESS.fullmatch(mine.email):
         return (mine.email,)
-    admins = select(Colleague.email).where(Colleague.role == Role.ADMIN, Colleague.email != "")
-    return tuple(session.exec(admins.order_by(col(Colleague.name))).all())
+    admins = select(Colleague.email).where(Colleague.role == Role.ADMIN).order_by(col(Colleague.name))
+    return tuple(email for email in session.exec(admins) if ADDRESS.fullmatch(email))

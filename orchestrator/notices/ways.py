@@ -119,7 +119,7 @@ class Mail:
                 if time.monotonic() - began > LONGEST:
                     raise NotToldError(f"{self.host} is too slow")
                 _answer(smtp.data(self._message(letter, to).as_bytes()), "the message")
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise NotToldError(self._safe(error)) from None  # what it says of us may hold the password
 
     @contextmanager
