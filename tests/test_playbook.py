@@ -1,5 +1,6 @@
 """Playbooks are read with every problem at once; moments mean what people mean."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -7,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from connectors.base import Window
 from orchestrator import content, playbook
 from orchestrator.audience import Tier
 from orchestrator.content import Pack
 from orchestrator.errors import CheckError
-from orchestrator.playbook import Cap, Moment, Playbook, TierSlug
+from orchestrator.playbook import Cap, Moment, Playbook, TierSlug, not_held
 from orchestrator.playbook.grammar import ENGAGED
 from orchestrator.playbook.moments import read_cap, read_moment, read_share, read_span, read_start
+from orchestrator.playbook.recurrence import EVERY, read_every
 from tests.sample_packs import LIMITS, write_pack
 
 BOOK = """\
@@ -255,3 +258,88 @@ def test_the_schema_names_every_key_and_knows_the_short_lists() -> None:
     assert play["tiers"]["items"]["enum"] == list(get_args(TierSlug))
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == {"playbook", "title", "why", "goal", "plays"}
+
+
+# ---- what recurs, and what the platform is to hold --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["day 09:00", "3 days 09:00", "weekday 09:00", "weekend 11:00", "monday 09:00",
+     "monday and thursday 17:30", "monday, tuesday and sunday 00:00", "week on friday 18:00", "2 weeks on friday 18:00",
+     "month on day 28 10:00", "month on the last friday 10:00", "3 months on the first monday 23:59",
+     "month on the last day 10:00"],
+)  # fmt: skip
+def test_what_recurs_is_said_in_words_and_spelled_as_it_is_written(text: str) -> None:
+    assert str(read_every(f" {text.replace(' ', '  ')} ")) == text
+    assert re.fullmatch(EVERY, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("mondy 09:00", "; did you mean 'monday'?"),
+        ("2 weks on friday 18:00", "; did you mean 'weeks'?"),
+        ("month on day 31 10:00", "not every month has that day: did you mean 'the last day'?"),
+        ("month on the fifth friday 10:00", "write day 09:00"),
+        ("monday", "write day 09:00"),
+        ("monday 24:00", "write day 09:00"),
+        ("0 weeks on friday 18:00", "write day 09:00"),
+        ("0 9 * * 1", "write day 09:00"),
+        ("", "write day 09:00"),
+    ],
+)
+def test_what_does_not_say_how_often_is_refused_with_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(ValueError, match="does not say how often") as caught:
+        read_every(text)
+    assert hint in str(caught.value)
+    assert not re.fullmatch(EVERY, text)
+
+
+def test_a_play_that_recurs_is_read_with_its_end_its_zone_and_its_quiet_hours(
+    tmp_path: Path, packs: dict[str, Pack | None]
+) -> None:
+    words = "every: monday 09:00\n    until: 2027-01-31\n    zone: Asia/Tokyo\n    quiet: 21:00 to 08:00"
+    play = read(tmp_path, BOOK.replace("at: start + 2h", words), packs).plays[0]
+    assert (str(play.every), str(play.until), play.zone, str(play.quiet)) == (
+        "monday 09:00", "2027-01-31", "Asia/Tokyo", "21:00 to 08:00"
+    )  # fmt: skip
+    assert read(tmp_path, BOOK, packs).rules.horizon == timedelta(weeks=4)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("at: start\n    every: monday 09:00", "20:12: a play has one time (at) or many (every), not both"),
+        ("every: mondy 09:00", "19:12: every: 'mondy 09:00' does not say how often"),
+        ("at: start\n    until: 2027-01-01", "20:12: 'until' belongs to a play with 'every'"),
+        ("at: start\n    times: 3", "20:12: 'times' belongs to a play with 'every'"),
+        ("every: day 09:00\n    times: 3\n    until: 2027-01-01", "20:12: say 'until' or 'times', not both"),
+        ("every: day 09:00\n    times: 0", "20:12: times: "),
+        ("every: day 09:00\n    until: soon", "20:12: until: 'soon' is no day: write one like 2027-01-31"),
+        ("every: day 09:00\n    zone: Europe/Berlln", "20:11: zone: 'Europe/Berlln' is no time zone"),
+        ("every: day 09:00\n    quiet: kep", "did you mean 'keep'?"),
+        ("hand-over: 1d", "19:16: mastodon cannot hold a post until its time: leave out hand-over"),
+        ("hand-over: soon", "19:16: hand-over: 'soon' is no duration"),
+        ("evry: day 09:00", "19:5: 'evry' is not known here; did you mean 'every'?"),
+    ],
+)
+def test_each_mistake_about_time_is_told_at_its_place(
+    tmp_path: Path, packs: dict[str, Pack | None], words: str, why: str
+) -> None:
+    said = problems_of(tmp_path, BOOK.replace("at: start + 2h", words), packs)
+    assert any(why in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    ("early", "why"),
+    [
+        ("1d", ""),
+        ("1h", ""),
+        ("59m", "takes posts at least 1h before their time"),
+        ("31d", "takes posts at most 30d before their time"),
+    ],
+)
+def test_a_platform_holds_a_post_only_within_its_window(early: str, why: str) -> None:
+    said = not_held(Window(minutes=60, days=30), read_span(early))
+    assert said == why
