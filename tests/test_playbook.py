@@ -266,7 +266,8 @@ def test_the_schema_names_every_key_and_knows_the_short_lists() -> None:
 @pytest.mark.parametrize(
     "text",
     ["day 09:00", "3 days 09:00", "weekday 09:00", "weekend 11:00", "monday 09:00",
-     "monday and thursday 17:30", "monday, tuesday and sunday 00:00", "week on friday 18:00", "2 weeks on friday 18:00",
+     "monday and thursday 17:30", "monday, tuesday and sunday 00:00", "week on friday 18:00",
+     "2 weeks on friday 18:00",
      "month on day 28 10:00", "month on the last friday 10:00", "3 months on the first monday 23:59",
      "month on the last day 10:00"],
 )  # fmt: skip

@@ -21,7 +21,7 @@ from orchestrator.accounts import Account, Accounts
 from orchestrator.app import history, ledger, schema, shops, stopping
 from orchestrator.app.choosing import one_account
 from orchestrator.app.history import Brought, Progress, Shelf
-from orchestrator.app.programme import Checked, Planned, Programme
+from orchestrator.app.programme import Checked, Extended, Planned, Programme
 from orchestrator.app.sending import Collected, Host, Sending, Sent
 from orchestrator.audience import Explanation, TierReport
 from orchestrator.dispatch import Waker
@@ -198,6 +198,11 @@ class Orchestrator:
             touched = (*planned.diff.new, *(change.item for change in planned.diff.changed))
             self.wake.those(session, [each.id for each in touched])
             return planned, applied, items.campaign_reference(session, planned.campaign.id)
+
+    def extend(self) -> Extended:
+        """Plan what has come into the horizon of campaigns that recur, just as they were applied."""
+        self._may(Action.WRITE)
+        return self._programme.go_on(self.engine, self.now)
 
     def approve(self, refs: Sequence[str] = (), campaign: str = "") -> list[Item]:
         """Approve items (`ID@REV`), or all that waits in a campaign (`ID@REV`), exactly as they were seen."""

@@ -71,6 +71,7 @@ class Sending:
             budgets=host.budgets,
             steady=host.steady,
         )
+        self._zone = host.budgets.zone  # the brand's: its days count for caps too
         self.outbox = Outbox(engine, accounts, rules, host.worker, ports)
 
     def close(self) -> None:
@@ -143,7 +144,10 @@ class Sending:
     def _may_contact(self, session: Session, item: Item) -> str:
         """Ask again at the claim: consent, holdout, bounce, address, cap; "" or why not."""
         refused = audience.may_contact(session, item.person_id, item.campaign_id)
-        return refused or _elsewhere(session, item) or items.over_cap(session, item, self._clock())
+        return refused or _elsewhere(session, item) or self._over_cap(session, item)
+
+    def _over_cap(self, session: Session, item: Item) -> str:
+        return items.over_cap(session, item, self._clock(), self._zone)
 
 
 def _elsewhere(session: Session, item: Item) -> str:
