@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.servers.process import Daemon, Launch, free_port
 VERSION = "0.1.4"
 NAME = f"pgserver-{VERSION}"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100")
+# What was committed outlives a crash of the server, though not of the machine under it.
+CRASHES = ("fsync=off", "full_page_writes=off", "max_connections=200")
+RESTART_SECONDS = 30.0
 
 
 def _system_bin() -> Path | None:
@@ -68,8 +72,22 @@ class PostgresServer:
         """Stop the server; its data stays."""
         self.daemon.stop()
 
+    def crash(self) -> None:
+        """End the server as a crash would."""
+        self.daemon.kill()
 
-def start(data: Path) -> PostgresServer:
+    def restart(self) -> None:
+        """Start it again on the same port, once what is left of a crash is gone."""
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return self.daemon.start(lambda: _ready(self.programs, self.port))
+            except RuntimeError:  # a backend still holds the memory of the one before
+                if time.monotonic() > deadline:
+                    raise
+
+
+def start(data: Path, how: tuple[str, ...] = FAST) -> PostgresServer:
     """Start a PostgreSQL that keeps its data inside DATA; ServerMissing where there is none."""
     programs, port, user = _reachable(_system_bin(), data), free_port(), _user()
     cluster = data / "cluster"
@@ -78,7 +96,7 @@ def start(data: Path) -> PostgresServer:
         shutil.chown(cluster, user, user)
         shutil.chown(data, user, user)
     _init(programs, cluster, user)
-    settings = (*FAST, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}")
+    settings = (*how, f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}")
     chosen = [word for one in settings for word in ("-c", one)]
     argv = [str(programs / "postgres"), "-D", str(cluster), *chosen]
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.

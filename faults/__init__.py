@@ -1,0 +1,1 @@
+"""A running outbox, and all that goes wrong on purpose -> how many posts were doubled, lost or stuck."""

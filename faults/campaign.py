@@ -1,0 +1,104 @@
+"""A size and a seed -> worlds in which everything goes wrong in turn, and the counts of every cell."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.base import Repeat
+from connectors.rehearsal import COMMITS, LOOKS, Fault
+from faults import machine
+from faults.cells import CLASSES, Cell, Injury, Trouble, aimed
+from faults.machine import Hits, Strike
+from faults.tally import STATED, Row, tally
+from faults.watch import Watch
+from faults.world import Setting, World, opened
+
+_CROWD = 120  # posts of each account that wait while the machine is struck
+_SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
+_BREATH = 0.3  # seconds
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of it: strikes for each cell, and seconds between two kills beside the platform's faults."""
+
+    strikes: int
+    stated: float = STATED
+    kills: tuple[float, float] | None = (3.0, 8.0)
+
+
+@dataclass
+class Progress:
+    """When a world last came any further; `patient` says whether to wait on."""
+
+    stated: float
+    last: object = None
+    since: float = 0.0
+
+    def patient(self, state: object) -> bool:
+        """Say whether something has changed within the stated time."""
+        if state != self.last:
+            self.last, self.since = state, time.monotonic()
+        return time.monotonic() - self.since < self.stated
+
+
+def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list[Row]:
+    """Strike the commits of every cell as often as the size says, while workers are killed beside it."""
+    rnd, hits = random.Random(setting.seed), Hits()  # noqa: S311  (repeatable, not secret)
+    with opened(setting, cells) as world, Watch(world) as watch:
+        for cell in cells:
+            world.platform.order(*_orders(cell, size.strikes))
+            world.queue(cell, size.strikes)
+        world.crew.hire(setting.workers)
+        progress, next_kill = Progress(size.stated), _next_kill(rnd, size)
+        while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
+            time.sleep(_BREATH)
+            if time.monotonic() >= next_kill:
+                machine.kill(world, rnd, hits)
+                next_kill = _next_kill(rnd, size)
+            world.crew.refill()
+        return tally(world, watch.seen, hits, size.stated)
+
+
+def machine_faults(
+    setting: Setting, size: Size, injury: Injury, strike: Strike, folder: Path | None = None
+) -> list[Row]:
+    """Strike the machine until enough attempts of every class were under way, then wait for the end."""
+    rnd, hits = random.Random(setting.seed), Hits()  # noqa: S311  (repeatable, not secret)
+    cells = [Cell(injury, repeat) for repeat in CLASSES]
+    with opened(setting, cells, folder) as world, Watch(world) as watch:
+        world.platform.remote.rules(latency=_SLOWLY)
+        _crowd(world, watch, cells)
+        world.crew.hire(setting.workers)
+        progress = Progress(size.stated)
+        while min(hits.attempts.get(cell.account, 0) for cell in cells) < size.strikes:
+            _crowd(world, watch, cells)
+            strike(world, rnd, hits)
+            if not progress.patient(sum(hits.attempts.values())):
+                break
+        while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
+            time.sleep(_BREATH)
+            world.crew.refill()
+        return tally(world, watch.seen, hits, size.stated)
+
+
+def _crowd(world: World, watch: Watch, cells: Sequence[Cell]) -> None:
+    waiting = {cell.account: 0 for cell in cells}
+    for item in world.queued.keys() - watch.seen.done.keys():
+        waiting[world.accounts[item]] += 1
+    for cell in cells:
+        if waiting[cell.account] < _CROWD // 2:
+            world.queue(cell, _CROWD)
+
+
+def _orders(cell: Cell, times: int) -> Iterator[Fault]:
+    assert isinstance(cell.fault, Trouble)
+    yield aimed(cell.fault.commit, cell, COMMITS[cell.repeat], times)
+    if cell.fault.look is not None and cell.repeat is not Repeat.NOTHING:
+        yield aimed(cell.fault.look, cell, LOOKS[cell.repeat], times)
+
+
+def _next_kill(rnd: random.Random, size: Size) -> float:
+    return time.monotonic() + (rnd.uniform(*size.kills) if size.kills else float("inf"))

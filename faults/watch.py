@@ -1,0 +1,117 @@
+"""The outbox as a person sees it, again and again -> when each post was done or shown; and a person who acts.
+
+The person does what the product asks for: says whether an uncertain post is there, after a look at the
+platform, and connects an account again that was refused.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from sqlmodel import col, select
+
+from faults.world import World
+from orchestrator import db
+from orchestrator.accounts import UNAUTHORIZED
+from orchestrator.errors import ConflictError, OutsideError
+from orchestrator.items import Item, Status
+from orchestrator.outbox import AttemptRow, Lease, Settled
+
+_EVERY = 0.4  # seconds
+_LOOKS_AFTER = 2.0  # seconds: a person is not quick, and late work on the platform has ended by then
+_DONE = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
+
+
+@dataclass
+class Seen:
+    """When (steady seconds) a post was first seen done, and each time it was first seen asking."""
+
+    done: dict[str, float] = field(default_factory=dict)
+    asked: dict[str, list[float]] = field(default_factory=dict)
+    answers: int = 0
+
+
+class Watch:
+    """Looks at a world's outbox in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.seen = world, Seen()
+        self.open: set[str] = set()
+        self._waits: dict[int, float] = {}  # by attempt
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._go, name="watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def idle(self) -> bool:
+        """Say whether everything that was queued was seen done."""
+        if self._error is not None:
+            raise self._error
+        return len(self.seen.done) == len(self.world.queued)
+
+    def _go(self) -> None:
+        try:
+            while not self._stop.wait(_EVERY):
+                try:
+                    self._look()
+                    self._act()
+                except (OutsideError, ConflictError):
+                    continue  # the database is down or full, or somebody was quicker: next time
+        except BaseException as error:
+            self._error = error
+
+    def _look(self) -> None:
+        now, queued = time.monotonic(), set(self.world.queued)
+        with db.reading(self.world.engine) as session:
+            open_ = set(session.exec(select(Item.id).where(col(Item.status).not_in(_DONE))))
+        for done in queued - open_ - self.seen.done.keys():
+            self.seen.done[done] = now
+
+    def _act(self) -> None:
+        asking = self._asking()
+        now = time.monotonic()
+        for attempt, item in asking.items():
+            if attempt not in self._waits:
+                self._waits[attempt] = now
+                self.seen.asked.setdefault(item, []).append(now)
+        ripe = [item for attempt, item in asking.items() if now - self._waits[attempt] >= _LOOKS_AFTER]
+        if ripe:
+            self._answer(ripe)
+        for account in self._refused():
+            self.world.platform.remote.restore(account)
+            self.world.login(account)
+
+    def _asking(self) -> dict[int, str]:
+        """Return the tries that only a person can settle, with their items."""
+        leased = select(Lease.item_id)
+        query = select(AttemptRow.id, AttemptRow.item_id).join(Item, col(Item.id) == AttemptRow.item_id)
+        mine = (AttemptRow.settled == Settled.OPEN, col(AttemptRow.look_at).is_(None))
+        query = query.where(col(Item.status) == Status.UNCERTAIN, AttemptRow.state == "uncertain", *mine)
+        with db.reading(self.world.engine) as session:
+            return {id: item for id, item in session.exec(query.where(col(Item.id).not_in(leased))) if id}
+
+    def _answer(self, ripe: list[str]) -> None:
+        there = {each.text for each in self.world.platform.standing()}
+        for item in ripe:
+            word = "published" if self.world.queued[item] in there else "not-there"
+            try:
+                self.world.app.resolve(item, word)
+            except ConflictError:
+                continue  # its request may still be under way, says the outbox: later
+            self.seen.answers += 1
+
+    def _refused(self) -> list[str]:
+        return [each.name for each in self.world.app.logins() if each.status == UNAUTHORIZED]
