@@ -39,10 +39,6 @@ class Kind(StrEnum):
         return cls(text.strip().lower().replace("-", " ").replace("_", " "))
 
 
-# Of these, nothing comes: the request was not carried out.
-BEFORE = frozenset(
-    {Kind.ERROR_BEFORE, Kind.RESET_BEFORE, Kind.LIMITED, Kind.REFUSED, Kind.DUPLICATE, Kind.REVOKED}
-)
 # Where the practice API publishes, holds for later, and lets look: (method, path) for `Fault`.
 COMMITS: Mapping[Repeat, tuple[str, str]] = {
     Repeat.KEY: ("POST", "/practice/v1/key/posts"),
