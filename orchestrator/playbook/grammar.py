@@ -48,7 +48,11 @@ class Caps(Document):
 
     per_person: Annotated[
         Cap | None, BeforeValidator(read_cap), _text(r"^[1-9]\d* per \d+\s*[mhdw]$", "2 per 7d")
-    ] = Field(default=None, alias="per-person", description="At most so many messages in any such window")
+    ] = Field(
+        default=None,
+        alias="per-person",
+        description="At most so many messages in any such window; days are those of the calendar",
+    )
 
 
 class Rules(Document):
