@@ -77,7 +77,7 @@ class Driver:
                 try:
                     yield
                 finally:
-                    app.sending.outbox.rest()
+                    app.sending.rest()
         finally:
             self.clock.stop()
             self._turns.stop()

@@ -1,6 +1,7 @@
 """The outbox with what other rooms lend it: consent and caps at the claim, bounces, readings, notices."""
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from orchestrator.tracking import readings
 from orchestrator.tracking.orders import Receipt
 
 _log = logging.getLogger(__name__)
+_AT_A_TIME = 25  # posts read with one call of a connector
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Sending:
     """Sends what is approved and due, and reads back what became of it."""
 
     def __init__(self, engine: Engine, accounts: Accounts, rules: OutboxRules, host: Host) -> None:
+        self._resting = threading.Event()
         self.engine, self.accounts, self._clock, self._wake = engine, accounts, host.clock, host.wake
         ports = Ports(
             may_contact=self._may_contact,
@@ -74,8 +77,14 @@ class Sending:
         self._zone = host.budgets.zone  # the brand's: its days count for caps too
         self.outbox = Outbox(engine, accounts, rules, host.worker, ports)
 
+    def rest(self) -> None:
+        """Begin nothing more; what is under way ends as usual."""
+        self._resting.set()
+        self.outbox.rest()
+
     def close(self) -> None:
         """Let what is under way end."""
+        self.rest()
         self.outbox.close()
 
     def publish(self, until_idle: bool, patience: timedelta) -> Sent:
@@ -132,10 +141,17 @@ class Sending:
         return Collected(added, known, tuple(missed))
 
     def _read(self, account: str, mine: list[Item]) -> Receipt:
-        told = self.accounts.open(account).read([item.remote_id for item in mine])
-        ours = {item.remote_id: item.id for item in mine}
-        with db.writing(self.engine) as session:
-            return readings.collect(session, told, account, ours)
+        """Read a few posts at a time: each part is kept, and whoever wants to stop need not wait for all."""
+        login, parts = self.accounts.open(account), []
+        for start in range(0, len(mine), _AT_A_TIME):
+            if self._resting.is_set():
+                break
+            some = mine[start : start + _AT_A_TIME]
+            told = login.read([item.remote_id for item in some])
+            with db.writing(self.engine) as session:
+                ours = {item.remote_id: item.id for item in some}
+                parts.append(readings.collect(session, told, account, ours))
+        return Receipt(sum(part.added for part in parts), sum(part.known for part in parts))
 
     def _bounced(self, session: Session, item: Item, error: BouncedError) -> None:
         if error.hard and item.person_id:
