@@ -266,6 +266,20 @@ def test_no_clock_for_two_minutes_is_told_to_the_admins_by_whoever_lives(either:
     assert "no clock has run since 2026-11-02 12:00:00 UTC" in letter.text()
 
 
+def test_a_machine_that_wakes_up_gives_its_clock_a_minute_to_beat(world: World) -> None:
+    telling = world.telling()
+    world.beats()
+    telling.watch()
+    world.clock.now += timedelta(hours=8)  # the steady clock slept as well
+    telling.watch()
+    world.clock.move(seconds=30)
+    telling.watch()
+    assert world.incidents() == []
+    world.clock.move(seconds=30)
+    telling.watch()
+    assert world.kinds() == [("clock", "")]
+
+
 def test_the_incident_ends_when_a_clock_is_back(either: World) -> None:
     either.beats()
     either.clock.move(minutes=3)

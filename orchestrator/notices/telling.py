@@ -1,6 +1,7 @@
 """What stands -> colleagues who know: incidents found, gathered into notices, and told, in that order."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Telling:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._awake = _Awake(means)
+        self._awake = _Awake(means, since=means.steady())
+        self._watching = _Awake(means, since=-math.inf)  # a command looks once, and knows nothing before
         self._said = False
 
     @property
@@ -66,9 +68,10 @@ class Telling:
 
         Looks at one row; goes on only where that is old, or where a notice of that has not left yet.
         """
+        awake = self._watching()  # when a machine wakes up, its clock may beat a moment later
         with db.reading(self._means.engine) as session:
             last, now = beat(session), self._means.clock()
-        if last is None or abs(now - last.at) <= DEAD_AFTER:
+        if not awake or last is None or abs(now - last.at) <= DEAD_AFTER:
             return Told()
         with db.writing(self._means.engine) as session:
             find_clock(session, Inputs(self._means.rules, last), now)
@@ -87,18 +90,19 @@ class Telling:
 
 
 class _Awake:
-    """Says whether this process has been at it for a while, without a sleep or a jump of the clock."""
+    """Says whether machine, process and clock have gone on for a while without a sleep, a halt or a jump."""
 
-    def __init__(self, means: Means) -> None:
-        self._clock, self._steady = means.clock, means.steady
-        self._since = self._last = means.steady()
-        self._at = means.clock()
+    def __init__(self, means: Means, since: float) -> None:
+        self._clock, self._steady, self._since = means.clock, means.steady, since
+        self._last: tuple[float, datetime] | None = None
 
     def __call__(self) -> bool:
         now, at = self._steady(), self._clock()
-        if abs((at - self._at).total_seconds() - (now - self._last)) > _JUMP or now - self._last > _SETTLED:
-            self._since = now
-        self._last, self._at = now, at
+        if self._last is not None:
+            gap = now - self._last[0]
+            if gap > _SETTLED or abs((at - self._last[1]).total_seconds() - gap) > _JUMP:
+                self._since = now
+        self._last = now, at
         return now - self._since >= _SETTLED
 
 
