@@ -11,17 +11,33 @@ from connectors.base.errors import (
     UnauthorizedError,
     UncertainError,
 )
-from connectors.base.facts import Capabilities, Count, OAuth, Price, Rate, Repeat, Video, Window
+from connectors.base.facts import (
+    App,
+    Asked,
+    Capabilities,
+    Count,
+    Dance,
+    OAuth,
+    Price,
+    Rate,
+    Repeat,
+    Tokens,
+    Video,
+    Window,
+)
 from connectors.base.limits import length, problems
 from connectors.base.messages import Attempt, Media, Post, Published, Quota, Reading, Scheduled
 
 __all__ = [
+    "App",
+    "Asked",
     "Attempt",
     "BouncedError",
     "Capabilities",
     "Connector",
     "ConnectorError",
     "Count",
+    "Dance",
     "LeaseLostError",
     "LimitedError",
     "Media",
@@ -36,6 +52,7 @@ __all__ = [
     "Repeat",
     "Scheduled",
     "TemporaryError",
+    "Tokens",
     "UnauthorizedError",
     "UncertainError",
     "Video",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 import regex
 
@@ -113,17 +114,79 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
-class OAuth:
-    """How a platform lets people connect an account (OAuth 2); addresses may be relative to a setting.
+class Tokens:
+    """What a platform gave for a consent or a renewal; lives in seconds, None where it does not say.
 
-    A connector never sees any of this: it is given the access token of the moment as its setting `token`.
+    `extra` goes into the connector's settings of the same names, where it has them (Bluesky: `dpop_key`).
     """
 
-    authorize: str
-    token: str
-    scopes: tuple[str, ...]
+    access: str = field(repr=False)
+    refresh: str = field(default="", repr=False)
+    lives: float | None = None
+    refresh_lives: float | None = None
+    scopes: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class App:
+    """Who asks for consent: the client as the platform knows it, and where the browser is sent back to."""
+
+    settings: Mapping[str, str] = field(repr=False)
+    redirect: str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The page on which a person consents, and what must be kept until they come back."""
+
+    url: str
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Dance(Protocol):
+    """A platform's own way to tokens, where facts do not tell it; raises `ConnectorError` as calls do.
+
+    `renew` ends in `UnauthorizedError` only where the platform says that the grant is of no use any more.
+    """
+
+    def ask(self, app: App, state: str) -> Asked: ...
+    def take(self, app: App, asked: Asked, answer: Mapping[str, str]) -> Tokens: ...
+    def renew(self, app: App, tokens: Tokens) -> Tokens: ...
+
+
+@dataclass(frozen=True)
+class OAuth:
+    """How a platform lets people connect an account (OAuth 2); `{name}` in an address is a setting.
+
+    A connector never sees any of this: it is given the access token of the moment as its setting `token`.
+    An address that begins with the setting of the API can be pointed to a server on this machine:
+    `"{api}/2/oauth2/token"`. `refresh_lives` is how long what renews lasts; `extends` tells whether each
+    renewal starts that anew (Pinterest) or not (LinkedIn: 365 days, then people consent again).
+    Client id and secret are asked for and kept beside the settings; a connector need not declare them.
+    """
+
+    authorize: str  # "{server}/oauth/authorize"
+    token: str  # "{server}/oauth/token"
+    scopes: tuple[str, ...]  # ("tweet.read", "tweet.write", "users.read", "offline.access")
     pkce: bool = True
     refresh: str = "refresh_token"  # the grant type that renews; "": nothing does, people connect again
     basic: bool = False  # the client shows itself by HTTP Basic, else in the form
-    more: Mapping[str, str] = field(default_factory=dict)  # what else the first page is asked with
+    more: Mapping[str, str] = field(default_factory=dict)  # {"access_type": "offline", "prompt": "consent"}
     lives: timedelta | None = None  # how long a token lasts where the answer does not say
+    client_id: str = "client_id"  # what the client's id is called: TikTok "client_key"
+    separator: str = " "  # between scopes: TikTok and Meta ","
+    with_token: Mapping[str, str] = field(default_factory=dict)  # Pinterest {"continuous_refresh": "true"}
+    exchange: str = ""  # the grant type that makes the first token a long one: "th_exchange_token"
+    exchange_at: str = ""  # where, if not at `token`: "{api}/access_token"
+    exchange_name: str = "access_token"  # what the first token is called there: Facebook "fb_exchange_token"
+    refresh_at: str = ""  # where to renew, if not at `token`: "{api}/refresh_access_token"
+    refresh_name: str = "refresh_token"  # what renews is called; any other name: it is the access token itself
+    by_get: bool = False  # exchange and renewal are asked by GET (Meta)
+    refresh_lives: timedelta | None = None  # LinkedIn timedelta(days=365), where the answer does not say
+    extends: bool = True  # LinkedIn False
+    register: str = ""  # where the client registers itself: "{server}/api/v1/apps"
+    client_name: str = "Engagement orchestrator"  # under which it does
+    dance: Dance | None = None  # a way of the platform's own: Bluesky
