@@ -40,12 +40,13 @@ _BRAND = """\
 name: Stopping
 time-zone: UTC
 currency: EUR
-outbox: {request: 1.5s, lease: 2.2s, threads: 16, batch: 32}
+outbox: {request: 3s, lease: 3.8s, threads: 12, batch: 12}
 """
-_SLOW = 0.4  # seconds that the platform takes before it accepts
-_AFTERWARDS = 0.7  # seconds in which whatever is on its way would arrive
+_SLOW = 0.8  # seconds that the platform takes before it accepts
+_AFTERWARDS = 1.2  # seconds in which whatever is on its way would arrive
 _AHEAD = timedelta(minutes=20)  # by how much the platform's clock goes ahead, so that what it holds comes out
 _PACE = 6000  # a minute and account between trials, so that the load is full again
+_DEEP = 100  # posts that wait when a trial begins: more than leave until there is enough in flight
 _PATIENCE = 60.0  # seconds until there must be enough in flight
 _ROOT = Path(__file__).parents[1]
 
@@ -62,7 +63,7 @@ class PlatformClock:
 
 @dataclass(frozen=True)
 class Trial:
-    """One stop: what was in flight, what platforms held and gave back, what was accepted after it returned."""
+    """One stop: what was in flight, what was held and given back, what was accepted after it returned."""
 
     in_flight: int
     held: int
@@ -178,6 +179,7 @@ def trial(world: World, wait: bool = True) -> Trial:
         seconds = time.monotonic() - began
         time.sleep(_AFTERWARDS)
         late = _let_time_pass(world) - after_it
+        world.queue(max(0, _DEEP - _count(world, Status.HELD)), 2 * NATIVE)
         world.app.resume(pace=_PACE)
         if late or stopped.in_flight >= IN_FLIGHT:
             return Trial(
@@ -189,8 +191,8 @@ def _load(world: World) -> None:
     """See to it that enough is in flight, and that the platform holds something."""
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
-        if _count(world, Status.QUEUED) < 200:
-            world.queue(100, NATIVE)
+        if _count(world, Status.QUEUED) < IN_FLIGHT:
+            world.queue(_DEEP, 2 * NATIVE)
         if _sending(world) >= IN_FLIGHT and _count(world, Status.SCHEDULED) >= NATIVE:
             time.sleep(world.random.uniform(0.0, 0.1))
             return
