@@ -13,7 +13,7 @@ from typing import Any
 from connectors.base import Connector
 from tests.wire.operation import Sent
 
-_LARGEST = 1 << 20  # bytes kept of a body; what is larger is a picture or a video
+_LARGEST = 1 << 25  # bytes kept of a body; what is larger is a picture or a video
 
 
 @dataclass
