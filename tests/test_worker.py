@@ -10,22 +10,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import Engine, text
 
 from connectors.rehearsal import Fault, Kind, Rehearsal
-from orchestrator import db, dispatch
+from faults import cluster
+from orchestrator import cli, db, dispatch
 from orchestrator.app import Orchestrator, driving, samples, schema
+from orchestrator.brand import OutboxRules
 from orchestrator.dispatch import Clock, Tick, Waker, migrating
 from orchestrator.dispatch.migrating import State, state
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Status, reference
+from tests import doc_examples
 from tests.cli_world import begun
 from tests.servers.postgres import PostgresServer
 
@@ -640,3 +644,117 @@ def test_the_clock_moves_to_a_survivor_when_its_worker_is_killed(shared: Brand) 
             app.post(ACCOUNT, "Sent by the other")
             until(lambda: app.state() == {"published": 1})
         assert {each.worker for each in app.look(dispatch.workers)} == {"one", "two"}
+
+
+# ---- the page, and the containers -------------------------------------------------------------
+
+PAGE = doc_examples.ROOT / "docs" / "how-to" / "postgresql-and-three-workers.md"
+ADDRESS = "postgresql://orchestrator:PASSWORD@db.example/orchestrator"
+RUN_HERE = "tests/test_worker.py runs it on one"
+
+
+@contextmanager
+def beside(command: str, folder: Path, environ: dict[str, str], until_said: str) -> Iterator[None]:
+    """Run a command until the block ends; it has said something by then."""
+    process = subprocess.Popen(
+        ["bash", "-euc", command], cwd=folder, env=environ, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        said = ""
+        while until_said not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="this page needs openssl")
+def test_the_commands_of_the_page_work_on_a_postgresql(url: str, tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {"PATH": path, "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    blocks = [each.text for each in doc_examples.read(PAGE) if each.marked("not run").endswith(RUN_HERE)]
+    settings, made, serve, work, upgrade = (each.replace(ADDRESS, url) for each in blocks)
+    serve = serve.replace("orchestrator serve", "orchestrator serve --port 0")
+
+    def run(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euc", command], cwd=tmp_path, env=environ, text=True, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    run(settings)
+    assert url in (tmp_path / "cluster.env").read_text()
+    run(made)
+    with (
+        beside(serve, tmp_path, environ, "Pages, API and tracked links"),
+        beside(work, tmp_path, environ, "cellar sends with 16 threads."),
+    ):
+        engine = db.connect(url)
+        with db.reading(engine) as session:
+            found = [each.worker for each in dispatch.workers(session)]
+        engine.dispose()
+        assert len(found) == 2
+        assert "cellar" in found
+    assert "already" in run(upgrade)
+
+
+def test_the_compose_file_starts_a_database_the_web_and_three_workers_with_commands_that_exist() -> None:
+    said = yaml.safe_load((doc_examples.ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    services = said["services"]
+    assert set(services) == {"postgres", "web", "worker"}
+    assert services["worker"]["deploy"]["replicas"] == 3
+    commands = {each.callback.__name__ for each in cli.app.registered_commands if each.callback}
+    for name in ("web", "worker"):
+        each = services[name]
+        assert each["command"][0] in commands
+        assert each["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+        assert each["environment"]["ORCHESTRATOR_DATABASE_URL"].endswith("@postgres/orchestrator")
+        assert int(each["stop_grace_period"].removesuffix("s")) > OutboxRules().request.total_seconds()
+
+
+def test_the_image_runs_as_nobody_special_and_copies_only_what_is_there() -> None:
+    lines = (doc_examples.ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith("FROM "))
+    assert "USER orchestrator" in lines[last:]
+    for line in lines[:last]:
+        if line.startswith("COPY "):
+            assert all((doc_examples.ROOT / each).exists() for each in line.split()[1:-1]), line
+
+
+# ---- killed at random -------------------------------------------------------------------------
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_everything_leaves_once_while_two_of_three_workers_are_killed_at_random(
+    url: str, tmp_path: Path
+) -> None:
+    result = cluster.run(cluster.Plan(url, tmp_path, minutes=0.5, items=300, seed=7))
+    assert result.good, result
+    assert result.kills > 4
+    assert result.holders[-1] == "third"
+    assert len(set(result.holders)) > 1
+
+
+def test_a_result_is_good_only_where_nothing_is_wrong() -> None:
+    fine = cluster.Result(10, 10, 0, 0, 0, 0, 4, ("first", "third"), 3.0, True, True, 30.0)
+    assert fine.good
+    for wrong in ({"there": 9}, {"copies": 1}, {"lost": 1}, {"stuck": 1}, {"asked": 1},
+                  {"survivor_is_clock": False}, {"survivor_ended_well": False}):  # fmt: skip
+        assert not replace(fine, **wrong).good
+
+
+def test_the_time_without_a_clock_counts_from_the_kill_of_its_holder() -> None:
+    seen = cluster.Seen(turns=[(0.0, "first"), (18.0, "third")], kills=[(5.0, "second"), (10.0, "first")])
+    assert seen.without_clock() == 8.0
+    assert cluster.Seen(turns=[(0.0, "third")], kills=[(5.0, "second")]).without_clock() == 0.0
