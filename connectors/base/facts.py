@@ -183,7 +183,7 @@ class OAuth:
     exchange_at: str = ""  # where, if not at `token`: "{api}/access_token"
     exchange_name: str = "access_token"  # what the first token is called there: Facebook "fb_exchange_token"
     refresh_at: str = ""  # where to renew, if not at `token`: "{api}/refresh_access_token"
-    refresh_name: str = "refresh_token"  # what renews is called; any other name: it is the access token itself
+    refresh_name: str = "refresh_token"  # any other name: the access token renews itself
     by_get: bool = False  # exchange and renewal are asked by GET (Meta)
     refresh_lives: timedelta | None = None  # LinkedIn timedelta(days=365), where the answer does not say
     extends: bool = True  # LinkedIn False

@@ -21,7 +21,7 @@ class SealedMemory(MutableMapping[str, str]):
     Shared by all threads of this process; `read` brings in what other processes kept.
     """
 
-    def __init__(self, engine: Engine, key: bytes, name: str) -> None:
+    def __init__(self, engine: Engine, key: sealing.Keys, name: str) -> None:
         self._engine, self._key, self._name = engine, key, name
         self._lock = threading.Lock()
         self._seen = b""
@@ -99,11 +99,11 @@ def aad(name: str) -> str:
     return f"account {name} (memory)"
 
 
-def pack(key: bytes, values: dict[str, str], purpose: str) -> bytes:
+def pack(key: sealing.Keys, values: dict[str, str], purpose: str) -> bytes:
     """Seal a mapping of texts."""
     return sealing.seal(key, json.dumps(values, sort_keys=True).encode(), purpose)
 
 
-def unpack(key: bytes, sealed: bytes, purpose: str) -> dict[str, str]:
+def unpack(key: sealing.Keys, sealed: bytes, purpose: str) -> dict[str, str]:
     """Open what `pack` sealed."""
     return {str(k): str(v) for k, v in json.loads(sealing.unseal(key, sealed, purpose)).items()}

@@ -6,6 +6,7 @@ The header and the purpose are authenticated, so a value moved to another row or
 
 import hashlib
 import secrets
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,25 +18,66 @@ _ID, _NONCE = 4, 12
 _HEADER = len(VERSION) + _ID
 
 
+class Ring:
+    """Keys of 32 bytes, newest first: the newest seals, all of them open; loaded anew when one is missing.
+
+    So a process that runs while the key is changed goes on without being started again.
+    """
+
+    def __init__(self, load: Callable[[], Sequence[bytes]]) -> None:
+        self._load, self._keys = load, tuple(load())
+
+    @property
+    def newest(self) -> bytes:
+        """Return the key that seals."""
+        return self._keys[0]
+
+    def find(self, named: bytes) -> bytes | None:
+        """Return the key of this id, None where nobody has it any more."""
+        return self._among(named) or self._anew(named)
+
+    def _among(self, named: bytes) -> bytes | None:
+        return next((key for key in self._keys if key_id(key) == named), None)
+
+    def _anew(self, named: bytes) -> bytes | None:
+        self._keys = tuple(self._load())
+        return self._among(named)
+
+
+Keys = bytes | Ring
+
+
+def ring(keys: Keys) -> Ring:
+    """Return a ring, of one key where only that is given."""
+    return keys if isinstance(keys, Ring) else Ring(lambda: [keys])
+
+
 def key_id(key: bytes) -> bytes:
     """Name a key in four bytes that tell nothing about it."""
     return hashlib.sha256(b"orchestrator key id\x00" + key).digest()[:_ID]
 
 
-def seal(key: bytes, plain: bytes, aad: str) -> bytes:
-    """Seal bytes under a key of 32 bytes for one purpose."""
+def sealed_with(sealed: bytes) -> bytes:
+    """Return the id of the key that a sealed value was sealed with."""
+    return sealed[len(VERSION) : _HEADER]
+
+
+def seal(keys: Keys, plain: bytes, aad: str) -> bytes:
+    """Seal bytes under a key of 32 bytes, or the newest of a ring, for one purpose."""
+    key = ring(keys).newest
     header, nonce = VERSION + key_id(key), secrets.token_bytes(_NONCE)
     return header + nonce + AESGCM(key).encrypt(nonce, plain, header + aad.encode())
 
 
-def unseal(key: bytes, sealed: bytes, aad: str) -> bytes:
+def unseal(keys: Keys, sealed: bytes, aad: str) -> bytes:
     """Open what `seal` made; raise `OutsideError` when the key or the purpose is another."""
     header, nonce, rest = sealed[:_HEADER], sealed[_HEADER : _HEADER + _NONCE], sealed[_HEADER + _NONCE :]
     if header[:1] != VERSION:
         raise OutsideError(
             f"The stored secret of {aad} is in a form this version does not know; update first."
         )
-    if header[1:] != key_id(key):
+    key = ring(keys).find(header[1:])
+    if key is None:
         raise OutsideError(
             f"The stored secret of {aad} was sealed with another ORCHESTRATOR_SECRET_KEY; "
             "bring that key back, or connect again."

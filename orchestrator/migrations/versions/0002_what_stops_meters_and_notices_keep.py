@@ -29,6 +29,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("campaign_id", "path"),
     )
     op.create_table(
+        "connecting",
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("colleague", sa.String(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("state"),
+    )
+    op.create_table(
         "incident",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -98,6 +108,21 @@ def upgrade() -> None:
         sa.Column("until", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("sealed_grant", sa.LargeBinary(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("grant_number", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("token_until", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("ends_at", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("renew_at", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("renew_tries", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("renew_error", sa.String(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("renew_lease", sa.String(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("renew_leased_until", UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("doubted_at", UtcDateTime(), nullable=True))
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        for name in ("sealed_grant", "grant_number", "renew_tries", "renew_error", "renew_lease"):
+            batch_op.alter_column(name, server_default=None)
+
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.add_column(sa.Column("scheduled_for", UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("price", sa.Integer(), nullable=False, server_default="0"))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -17,12 +16,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestrator import documents, money
+from orchestrator.brand import keys
 from orchestrator.documents import Document, Duration
-from orchestrator.errors import CheckError, OutsideError, Problem
+from orchestrator.errors import CheckError, Problem
 from orchestrator.quiet import Quiet, ZoneName
 
 FILE = "brand.yaml"
-_SHORTEST = 32  # bytes of a secret
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,12 @@ SETTINGS = (
         "ORCHESTRATOR_SECRET_KEY",
         "made on first run in DIR/.orchestrator/secret.key, for its owner only",
         "At least 32 characters; seals logins and signs links. Without it every account is connected anew",
+    ),
+    Setting(
+        "ORCHESTRATOR_SEALING_KEY",
+        "made by `rotate-keys` in DIR/.orchestrator/sealing.keys",
+        "Newer keys that seal logins instead of the secret key, newest first with commas between; "
+        "for brands whose secret key is in the environment",
     ),
     Setting("ORCHESTRATOR_PUBLIC_URL", "http://127.0.0.1:8321", "What tracked links and webhooks start with"),
     Setting(
@@ -266,6 +271,8 @@ class Environment:
     public_url: str
     secret: bytes
     notices: NoticeWays = NoticeWays()
+    sealing: tuple[bytes, ...] = ()  # newest first; where they are not in the environment, a file has them
+    sealing_file: Path | None = None
 
 
 class Brand:
@@ -283,6 +290,7 @@ class Brand:
         self.database_url, self.facts = environment.database_url, environment.facts
         self.engine, self.public_url = environment.engine, environment.public_url
         self.secret = environment.secret
+        self._sealing, self.sealing_file = environment.sealing, environment.sealing_file
         self.notices, self.notice_ways = file.notices, environment.notices
 
     def _minor(self, amount: Decimal | None) -> int | None:
@@ -300,10 +308,19 @@ class Brand:
 
     def key(self, purpose: str) -> bytes:
         """Derive 32 bytes for one purpose, so that no key serves two (RFC 5869)."""
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(self.secret)
+        return _derived(self.secret, purpose)
+
+    def keys(self, purpose: str) -> tuple[bytes, ...]:
+        """Derive the keys for a purpose whose key may change, newest first, as they stand at this moment."""
+        newer = keys.sealing_keys(self.sealing_file) if self.sealing_file else self._sealing
+        return tuple(_derived(secret, purpose) for secret in (*newer, self.secret))
 
     def __repr__(self) -> str:
         return f"Brand({self.name!r}, {self.folder})"
+
+
+def _derived(secret: bytes, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret)
 
 
 def state_folder(folder: Path) -> Path:
@@ -332,61 +349,18 @@ def _environment(folder: Path, environ: Mapping[str, str]) -> Environment:
     public_url = (environ.get("ORCHESTRATOR_PUBLIC_URL") or "http://127.0.0.1:8321").rstrip("/")
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", public_url):
         raise CheckError(f"ORCHESTRATOR_PUBLIC_URL is {public_url!r}: write one like https://go.example.com")
+    given, newer = environ.get("ORCHESTRATOR_SECRET_KEY", ""), environ.get("ORCHESTRATOR_SEALING_KEY", "")
     return Environment(
         database_url=environ.get("ORCHESTRATOR_DATABASE_URL") or f"sqlite:///{state / 'state.db'}",
         facts=Path(facts),
         engine=engine,
         public_url=public_url,
-        secret=_secret(state / "secret.key", environ.get("ORCHESTRATOR_SECRET_KEY", "")),
+        secret=keys.secret(state / "secret.key", given),
+        sealing=keys.several(newer),
+        sealing_file=None if given or newer else state / "sealing.keys",
         notices=NoticeWays(
             mail=environ.get("ORCHESTRATOR_NOTICES_MAIL", ""),
             webhook=environ.get("ORCHESTRATOR_NOTICES_WEBHOOK", ""),
             secret=environ.get("ORCHESTRATOR_NOTICES_SECRET", ""),
         ),
     )
-
-
-def _secret(path: Path, given: str) -> bytes:
-    if given:
-        if len(given) < _SHORTEST:
-            raise CheckError(
-                "ORCHESTRATOR_SECRET_KEY is shorter than 32 characters; make one with: openssl rand -hex 32"
-            )
-        return given.encode()
-    try:
-        return _whole(path)
-    except FileNotFoundError:
-        return _make_secret(path)
-    except OSError as error:
-        raise OutsideError(f"Cannot read the secret key {path}: {error.strerror}") from error
-
-
-def _whole(path: Path) -> bytes:
-    """Read a key; an empty or cut one would let anybody sign what we sign."""
-    secret = path.read_bytes()
-    if len(secret.strip()) < _SHORTEST:
-        raise OutsideError(
-            f"The secret key {path} is cut or empty; bring it back from your backup. A new one (delete the "
-            "file) means to connect every account again."
-        )
-    return secret
-
-
-def _make_secret(path: Path) -> bytes:
-    """Write a new key nobody else can read; of two processes at once the first wins."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(fresh, path)  # fails if it exists, never overwrites
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-        return _whole(path)
-    except OSError as error:
-        raise OutsideError(f"Cannot keep the secret key in {path.parent}: {error.strerror}") from error
