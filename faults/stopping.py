@@ -40,14 +40,14 @@ _BRAND = """\
 name: Stopping
 time-zone: UTC
 currency: EUR
-outbox: {request: 3s, lease: 3.8s, threads: 12, batch: 12}
+outbox: {request: 4s, lease: 4.8s, threads: 12, batch: 12}
 """
-_SLOW = 0.8  # seconds that the platform takes before it accepts
-_AFTERWARDS = 1.2  # seconds in which whatever is on its way would arrive
+_SLOW = 1.5  # seconds that the platform takes before it accepts
+_AFTERWARDS = 2.0  # seconds in which whatever is on its way would arrive
 _AHEAD = timedelta(minutes=20)  # by how much the platform's clock goes ahead, so that what it holds comes out
 _PACE = 6000  # a minute and account between trials, so that the load is full again
 _DEEP = 100  # posts that wait when a trial begins: more than leave until there is enough in flight
-_PATIENCE = 60.0  # seconds until there must be enough in flight
+_PATIENCE = 120.0  # seconds until there must be enough in flight
 _ROOT = Path(__file__).parents[1]
 
 
@@ -197,9 +197,8 @@ def _load(world: World) -> None:
             time.sleep(world.random.uniform(0.0, 0.1))
             return
         time.sleep(0.02)
-    raise RuntimeError(
-        f"there was never enough in flight; see {(world.folder / 'workers.log').read_text()[-2000:]}"
-    )
+    said = (world.folder / "workers.log").read_text()[-2000:]
+    raise RuntimeError(f"there was never enough in flight: {world.app.state()}, {_sending(world)}; {said}")
 
 
 def _pause(world: World) -> "subprocess.Popen[bytes]":
