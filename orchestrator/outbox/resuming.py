@@ -71,7 +71,7 @@ def _ended(session: Session, order: Order) -> list[Stop]:
     if not chosen:
         what = f"stop {order.stop_id}" if order.stop_id else f"{order.scope or 'any stop'}"
         raise ConflictError(f"{what[0].upper()}{what[1:]} is not in force (any more). {_those(active)}")
-    return chosen
+    return [session.get_one(Stop, stop.id) for stop in chosen]
 
 
 def _those(active: Sequence[Stop]) -> str:
