@@ -123,14 +123,15 @@ class Http:
         return response
 
     def _fetch_failure(self, response: requests.Response) -> ConnectorError | None:
-        said, status = self.sentence(response), response.status_code
+        status = response.status_code
         if status < 300:
-            return None
+            return self.inside(response)
+        said = self.sentence(response)
         judged = self.judge(response) if status >= 400 else None
         if judged is not None:
             return judged
         if status in LIMITED or status in (408, 425) or status >= 500:
-            wait = retry_after(response)
+            wait = self.waits(response)
             soon = status != 500 and (wait is None or wait <= self.patience)
             if status in LIMITED:
                 return (_LimitedAgainError if soon else LimitedError)(said, wait)
@@ -198,12 +199,13 @@ class Http:
         return TemporaryError(f"{self.host} could not be reached ({kind}); nothing was sent.")
 
     def _commit_failure(self, response: requests.Response, refused: frozenset[int]) -> ConnectorError | None:
-        said, status = self.sentence(response), response.status_code
+        status = response.status_code
         if 200 <= status < 300:
-            return None
+            return self.inside(response)
+        said = self.sentence(response)
         if status in refused or status == 425:  # 425: https://www.rfc-editor.org/rfc/rfc8470#section-5.2
             late = LimitedError if status in LIMITED else TemporaryError
-            return late(said, retry_after(response))
+            return late(said, self.waits(response))
         # 408: a proxy says it too when the server behind it was slow. 409: the same key may still be at work.
         if status < 200 or status >= 500 or status in (408, 409, 429):
             return UncertainError(said)
@@ -217,6 +219,14 @@ class Http:
         Asked about every refusal of a fetch, and about a commit's 4xx that say that nothing was carried out.
         """
         return None
+
+    def inside(self, response: requests.Response) -> ConnectorError | None:
+        """Say what an error means that comes inside a 200; None: it is none. Asked about fetch and commit."""
+        return None
+
+    def waits(self, response: requests.Response) -> float | None:
+        """Return the seconds to wait that a refusal names, None where it names none."""
+        return retry_after(response)
 
     def reason(self, response: requests.Response) -> str:
         """Return the platform's own words for a refusal, "" where it gives none."""
