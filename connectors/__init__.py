@@ -11,6 +11,7 @@ CATALOGUE = {
     "email": "connectors.email:Email",
     "mastodon": "connectors.mastodon:Mastodon",
     "practice": "connectors.practice:Practice",
+    "telegram": "connectors.telegram:Telegram",
     "x": "connectors.x:X",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties

@@ -244,7 +244,10 @@ def _unknown(judge: Judge, schema: Schema, value: object, where: str) -> Iterato
     known = _properties(judge, schema)
     if not isinstance(value, dict) or not known or _open(judge, schema):
         return
+    patterns = resolved(judge, schema).get("patternProperties", ())
     for name, each in value.items():
+        if any(re.search(each, name) for each in patterns):
+            continue
         if name not in known:
             yield f"{where} has {name!r}, which the specification does not know"
         else:

@@ -37,7 +37,8 @@ class Telegram(Operations):
         return Draft202012Validator({**schema, "$defs": self._types})
 
     def _method(self, name: str, told: Mapping[str, Any]) -> Operation:
-        body = _fields(told.get("fields", ()))
+        # Files besides, as attach://NAME: https://core.telegram.org/bots/api#sending-files
+        body = {**_fields(told.get("fields", ())), "patternProperties": {"^file[0-9]+$": {}}}
         answer = {
             "type": "object",
             "required": ["ok", "result"],
