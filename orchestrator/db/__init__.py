@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -45,7 +45,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"naive time {value!r}")
         utc = value.astimezone(UTC)
-        return utc.strftime("%Y-%m-%dT%H:%M:%S.%f") if dialect.name == "sqlite" else utc
+        return (
+            utc.replace(tzinfo=None).isoformat(timespec="microseconds") if dialect.name == "sqlite" else utc
+        )
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Give back aware UTC."""
@@ -100,9 +102,27 @@ def _begin_sqlite(connection: Any) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """Yield a session whose changes are all kept, durably, when the block ends, or none of them."""
-    writer = engine.execution_options(write=True)
-    session = Session(writer, expire_on_commit=False)
-    with _passed(_GATES.get(engine)), _outside(), session, session.begin():
+    with (
+        _written(engine) as connection,
+        Session(connection, expire_on_commit=False) as session,
+        session.begin(),
+    ):
+        yield session
+
+
+@contextmanager
+def _written(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that begins its transactions as one that writes."""
+    with _passed(_GATES.get(engine)), _outside(), engine.connect() as connection:
+        # Said on the connection: an engine of its own, with this option, costs more with every statement.
+        yield connection.execution_options(write=True)
+
+
+@contextmanager
+def within(connection: Connection) -> Iterator[Session]:
+    """Yield a session inside a connection's transaction; it is undone alone where the block raises."""
+    mine = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+    with mine as session, session.begin():
         yield session
 
 
@@ -170,11 +190,11 @@ def together(engine: Engine, work: Callable[[Session], T]) -> T:
     return result
 
 
-def as_one(engine: Engine, work: Callable[[Session, Sequence[E]], Sequence[T | Exception]], each: E) -> T:
+def as_one(engine: Engine, work: Callable[[Connection, Sequence[E]], Sequence[T | Exception]], each: E) -> T:
     """Do `work` once for all who wait for the same work; return, or raise, what it gave for `each`.
 
     So what many threads do at the same time costs a few statements and one flush to the disk. It is durable
-    when this returns. What `work` itself raises, everybody gets whose part it was.
+    when this returns. Where `work` itself raises, it is undone and done again for each alone.
     """
     gate = _GATES.setdefault(engine, Gate(one_writer=False))
     result = _joined(engine, gate, Waiting(work, (each,)))
@@ -197,50 +217,47 @@ def _joined(engine: Engine, gate: Gate, mine: Waiting) -> Any:
 
 
 def _lead(engine: Engine, waiting: list[Waiting]) -> None:
-    """Do everything that waits, with one flush to the disk, and tell everybody what came of theirs."""
-    units: dict[Callable[..., Any], list[Waiting]] = {}
-    for each in waiting:
-        if each.each is not None:
-            units.setdefault(each.work, []).append(each)
+    """Do everything that waits, and tell everybody what came of theirs."""
     try:
-        with writing(engine) as session:
-            for each in waiting:
-                if each.each is None:
-                    _alone(session.connection(), each)
-            for work, parts in units.items():
-                _as_one(session, work, parts, only=len(parts) == len(waiting))
-    except BaseException as error:
-        for each in waiting:
-            each.error = error
-        if not isinstance(error, Exception):
-            raise
+        _do(engine, waiting)
     finally:
         for each in waiting:
             if not each.leads:
                 each.turn.release()
 
 
-def _as_one(session: Session, work: Callable[..., Any], parts: list[Waiting], only: bool) -> None:
-    """Do the parts of one work behind a savepoint; what is all of its transaction needs none."""
+def _do(engine: Engine, waiting: list[Waiting]) -> None:
+    """Do works with one flush to the disk; where one is at fault, and not the database, each alone."""
+    units: dict[Callable[..., Any], list[Waiting]] = {}
+    for each in waiting:
+        if each.each is not None:
+            units.setdefault(each.work, []).append(each)
     try:
-        with nullcontext() if only else session.begin_nested():
-            results = work(session, [part.each[0] for part in parts])
-    except Exception as error:
-        if only or (isinstance(error, DatabaseError) and not isinstance(error, IntegrityError)):
-            raise  # everything in the transaction goes
-        for part in parts:
-            part.error = error
-        return
-    for part, result in zip(parts, results, strict=True):
-        part.result = result
+        with _written(engine) as connection, connection.begin():
+            for each in waiting:
+                if each.each is None:
+                    _alone(connection, each)
+            for work, parts in units.items():
+                results = work(connection, [part.each[0] for part in parts])
+                for part, result in zip(parts, results, strict=True):
+                    part.result = result
+    except BaseException as error:
+        if len(waiting) > 1 and isinstance(error, Exception) and not _of_the_database(error):
+            for each in waiting:
+                each.error = None
+                _do(engine, [each])
+            return
+        for each in waiting:
+            each.error = error
+        if not isinstance(error, Exception):
+            raise
 
 
 def _alone(connection: Connection, each: Waiting) -> None:
     """Do one piece of work behind a savepoint, in a session of its own."""
-    mine = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
     errors: list[Exception] = []
     try:
-        with mine as session, session.begin():
+        with within(connection) as session:
             try:
                 each.result = each.work(session)
                 session.flush()
@@ -253,8 +270,15 @@ def _alone(connection: Connection, each: Waiting) -> None:
     # Where the disk is full or broken, SQLite may have undone everything before this as well:
     # https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
     for found in errors:
-        if isinstance(found, DatabaseError) and not isinstance(found, IntegrityError):
+        if _of_the_database(found):
             raise found
+
+
+def _of_the_database(error: Exception) -> bool:
+    """Say whether the database is at fault, and with it everything in the transaction."""
+    return isinstance(error, OutsideError) or (
+        isinstance(error, DatabaseError) and not isinstance(error, IntegrityError)
+    )
 
 
 def add_new(session: Session, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -14,7 +14,7 @@ from orchestrator.items.deciding import (
 )
 from orchestrator.items.files import Kept, going_on, keep_files, kept
 from orchestrator.items.posts import addressee, keep_post, post_of, posts_of
-from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift, shift_all
+from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift, shift_alike, shift_all
 from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "reject",
     "reschedule",
     "shift",
+    "shift_alike",
     "shift_all",
     "single",
     "standing",

@@ -50,19 +50,23 @@ def post_of(session: Session, item_id: str, rev: str) -> Post:
     """Read the post of a revision back, pictures included; `CheckError` where there is none."""
     found = posts_of(session, {item_id: rev})
     if item_id not in found:
-        raise CheckError(f"Item {item_id} has no revision {rev}.")
+        raise CheckError(f"Item {item_id} has no revision {rev}, or not all of its pictures.")
     return found[item_id]
 
 
 def posts_of(session: Session, revisions: Mapping[str, str]) -> dict[str, Post]:
-    """Read the posts of revisions (item id -> revision), by item; those that are not there are left out."""
+    """Read the posts of revisions (item id -> revision), by item; those that are not whole are left out."""
     connection = session.connection()
     rows = connection.execute(_BODIES, {"ids": list(revisions)})
     said = {id: json.loads(words) for id, rev, words in rows if revisions[id] == rev}
     wanted = {media["sha256"] for words in said.values() for media in words["media"]}
     found = connection.execute(_FILES, {"digests": list(wanted)}).all() if wanted else []
-    files = {digest: data for digest, data in found}
-    return {id: _post(words, files) for id, words in said.items()}
+    files = {row.sha256: row.data for row in found}
+    return {
+        id: _post(words, files)
+        for id, words in said.items()
+        if all(media["sha256"] in files for media in words["media"])
+    }
 
 
 def _post(words: dict[str, Any], files: Mapping[str, bytes]) -> Post:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, update
+from sqlalchemy import Connection, Row, Table, bindparam, update
 from sqlmodel import Session, select
 
 from connectors.base import LeaseLostError
@@ -112,9 +112,9 @@ class _Departure:
     claim: Claim
 
 
-def _keep_all(session: Session, parts: Sequence[_Keeping]) -> list[datetime | Exception]:
+def _keep_all(connection: Connection, parts: Sequence[_Keeping]) -> list[datetime | Exception]:
     """Keep what tries want kept; return the deadline of each, or that somebody else has its item."""
-    held, connection = _held(session, [part.claim for part in parts]), session.connection()
+    held = _held(connection, [part.claim for part in parts])
     said, kept, renewed = list[datetime | Exception](), [], []
     for part in parts:
         row, now = held.get(part.claim.token), part.means.now()
@@ -135,11 +135,11 @@ def _keep_all(session: Session, parts: Sequence[_Keeping]) -> list[datetime | Ex
     return said
 
 
-def _leave_all(session: Session, parts: Sequence[_Departure]) -> list[datetime | Exception]:
+def _leave_all(connection: Connection, parts: Sequence[_Departure]) -> list[datetime | Exception]:
     """Write down that bytes leave; return by when each request must have ended, or why it may not leave."""
-    stops.guard(session)
-    stopped = stops.active(session)
-    held, connection = _held(session, [part.claim for part in parts]), session.connection()
+    stops.guard_on(connection)
+    stopped = stops.active_on(connection)
+    held = _held(connection, [part.claim for part in parts])
     said, left, renewed = list[datetime | Exception](), [], []
     for part in parts:
         # Read under the write lock: waiting for the lock must not stretch the lease.
@@ -159,7 +159,7 @@ def _leave_all(session: Session, parts: Sequence[_Departure]) -> list[datetime |
 
 def _leave_alone(session: Session, part: _Departure) -> datetime:
     """Let a message to one person leave, if they may still be written to."""
-    (said,) = _leave_all(session, [part])
+    (said,) = _leave_all(session.connection(), [part])
     if isinstance(said, Exception):
         raise said
     item = session.get_one(Item, part.claim.item_id, populate_existing=True)
@@ -181,9 +181,9 @@ def _why_not(row: Row[Any], claim: Claim, stopped: Iterable[Stop], now: datetime
     return stops.reason(stop) if stop else ""
 
 
-def _held(session: Session, claims: Sequence[Claim]) -> dict[str, Row[Any]]:
+def _held(connection: Connection, claims: Sequence[Claim]) -> dict[str, Row[Any]]:
     """Lock the leases of claims, and return each with its try, by token; those taken away are not there."""
-    rows = session.connection().execute(_HELD, {"ids": [claim.item_id for claim in claims]})
+    rows = connection.execute(_HELD, {"ids": [claim.item_id for claim in claims]})
     return {row.token: row for row in rows}
 
 

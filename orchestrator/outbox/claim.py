@@ -25,7 +25,6 @@ __all__ = ["GRACE", "Claim", "Claimed", "claim", "claim_of", "claimable"]
 
 GRACE = timedelta(minutes=10)  # a play that may not be late is not late yet
 _NOBODY: Mapping[str, int] = MappingProxyType({})
-_AS_IT_IS = Changes()
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 
 
@@ -110,11 +109,11 @@ class _Round:
         """Write down where everything goes."""
         connection = self.session.connection()
         for to, changes in self.aside.items():
-            items.shift_all(self.session, Status.QUEUED, to, changes, self.now)
+            items.shift_all(connection, Status.QUEUED, to, changes, self.now)
         if self.put_off:
             connection.execute(_PUT_OFF, self.put_off)
-        rest = {each.row.id: _AS_IT_IS for each in self.leaving if each.row.id not in self.shifted}
-        if items.shift_all(self.session, Status.QUEUED, Status.SENDING, rest, self.now) != len(rest):
+        rest = [each.row.id for each in self.leaving if each.row.id not in self.shifted]
+        if items.shift_alike(connection, rest, Status.QUEUED, Status.SENDING, self.now) != len(rest):
             raise RuntimeError("items were moved while this transaction had them")
         claims = take_all(self.means, self.session, self.leaving)
         aside = tuple(to for to, changes in self.aside.items() for _ in changes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, bindparam, delete, update
+from sqlalchemy import Connection, Table, bindparam, delete, update
 from sqlmodel import Session, col, func, or_, select
 
 from connectors.base import (
@@ -21,7 +21,7 @@ from connectors.base import (
     TemporaryError,
     UnauthorizedError,
 )
-from orchestrator import items
+from orchestrator import db, items
 from orchestrator.errors import CheckError, OutsideError, PeopleError
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox import rate
@@ -139,9 +139,8 @@ class Accepted:
     quota: Quota | None = None
 
 
-def finish_all(session: Session, parts: Sequence[Accepted]) -> list[Status]:
+def finish_all(connection: Connection, parts: Sequence[Accepted]) -> list[Status]:
     """Keep what platforms accepted, for many tries in a few statements; as `finish` does for each."""
-    connection = session.connection()
     tokens = {"ids": [part.claim.item_id for part in parts], "tokens": [part.claim.token for part in parts]}
     held = set(connection.scalars(_END, tokens))
     ours = [part for part in parts if part.claim.token in held]
@@ -149,17 +148,20 @@ def finish_all(session: Session, parts: Sequence[Accepted]) -> list[Status]:
         now = ours[0].means.now()
         connection.execute(_ACCEPT, [{"of": part.claim.attempt_id, "at": now} for part in ours])
         changes = {part.claim.item_id: published(part.what, now) for part in ours}
-        if items.shift_all(session, Status.SENDING, Status.PUBLISHED, changes, now) != len(changes):
+        if items.shift_all(connection, Status.SENDING, Status.PUBLISHED, changes, now) != len(changes):
             raise RuntimeError("an item was moved while its lease was held")
-    last = {part.claim.account: part for part in ours}
+    last = {part.claim.account: part for part in ours if part.quota}
     for account in sorted(last):  # the order in which everybody takes the accounts' buckets
-        _tell(last[account].means, session, last[account].claim, _end(last[account]))
+        with db.within(connection) as session:
+            _tell(last[account].means, session, last[account].claim, _end(last[account]))
     return [
-        Status.PUBLISHED
-        if part.claim.token in held
-        else _too_late(part.means, session, part.claim, _end(part))
-        for part in parts
+        Status.PUBLISHED if part.claim.token in held else _late_answer(connection, part) for part in parts
     ]
+
+
+def _late_answer(connection: Connection, part: Accepted) -> Status:
+    with db.within(connection) as session:
+        return _too_late(part.means, session, part.claim, _end(part))
 
 
 def _end(part: Accepted) -> End:

@@ -13,7 +13,7 @@ from orchestrator.outbox.crew import Crew
 from orchestrator.outbox.deliver import Delivered
 
 Try = Callable[[], Delivered | None]
-_SECOND = 1.0
+_A_WHILE = 0.1  # seconds
 
 
 class Round:
@@ -98,12 +98,12 @@ class Pace:
     def room(self, round_: Round) -> int:
         """Return how many to claim now."""
         now = time.monotonic()
-        if now - self._since >= _SECOND:
+        if now - self._since >= _A_WHILE:
             a_second = (round_.ended - self._ended) / (now - self._since)
             self._ahead = max(self._rules.threads, min(self._rules.batch, int(a_second)))
             self._since, self._ended = now, round_.ended
         return max(1, min(self._rules.batch, self._rules.threads + self._ahead - round_.under_way))
 
     def enough(self) -> int:
-        """Return below how many under way it is time to claim again."""
-        return self._rules.threads + max(1, self._ahead // 2)
+        """Return below how many under way it is time to claim again: some still wait, so no thread idles."""
+        return self._rules.threads + max(2, self._rules.threads // 4)
