@@ -250,7 +250,8 @@ def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, find
     row.look_at = finding.at if finding.answer in (Answer.LATER, Answer.REFUSED) else None
     was = Status.SCHEDULED if row.state == State.ACCEPTED else Status.UNCERTAIN
     if isinstance(finding.published, Scheduled):
-        items.shift(session, row.item_id, was, Status.SCHEDULED, ends.held(row, finding.published), now)
+        changes = ends.held(row, finding.published)  # its answer may have come late, and said so already
+        items.shift(session, row.item_id, Status.UNCERTAIN, Status.SCHEDULED, changes, now)
     elif finding.published is not None:
         row.state = State.ACCEPTED
         ends.settle(row, Settled.PUBLISHED, ends.LOOK, now)
