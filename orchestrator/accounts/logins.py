@@ -2,23 +2,34 @@
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from pydantic import BaseModel, SecretStr, ValidationError
-from sqlalchemy import Engine, update
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 import connectors
-from connectors.base import Capabilities, Connector, ConnectorError, UnauthorizedError
+from connectors.base import (
+    App,
+    Capabilities,
+    Connector,
+    LimitedError,
+    OAuth,
+)
 from orchestrator import db, documents
-from orchestrator.accounts import sealing
+from orchestrator.accounts import checking, consenting, grants, oauth, rotating, sealing
+from orchestrator.accounts.consenting import Wish
+from orchestrator.accounts.grants import Grant
 from orchestrator.accounts.memory import SealedMemory, aad, pack, unpack
-from orchestrator.accounts.tables import CONNECTED, UNAUTHORIZED, Account, Shop
-from orchestrator.errors import CheckError, ConflictError, OutsideError, Problem
+from orchestrator.accounts.refreshing import Refresher, doubt
+from orchestrator.accounts.tables import CONNECTED, Account, Shop
+from orchestrator.errors import CheckError, ConflictError, OutsideError
+
+_APP = ("client_id", "client_secret")  # of the app that a person made at a platform
+_SPARE = timedelta(minutes=2)  # a token that ends sooner than this is renewed before it is used
 
 
 class Catalogue(Protocol):
@@ -30,10 +41,15 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True)
 class _Open:
-    """A connector and the connection it was opened with."""
+    """A connector, the connection it was opened with, and until when its token surely lasts."""
 
     since: datetime
     connector: Connector
+    until: datetime | None = None
+
+    def still(self, connected_at: datetime, clock: Callable[[], datetime]) -> bool:
+        """Tell whether it may be used for the connection that was just seen, without a look at its row."""
+        return self.since == connected_at and (self.until is None or clock() < self.until)
 
 
 class Accounts:
@@ -42,11 +58,14 @@ class Accounts:
     def __init__(
         self,
         engine: Engine,
-        key: bytes,
+        keys: sealing.Keys,
         timeout_seconds: float = 30.0,
         catalogue: Catalogue = connectors,
+        clock: Callable[[], datetime] = db.utcnow,
     ) -> None:
-        self._engine, self._key, self._timeout, self._catalogue = engine, key, timeout_seconds, catalogue
+        """`keys` seal; `timeout_seconds` bounds a request that publishes; `clock` tells when tokens end."""
+        self._engine, self._key, self._timeout, self._catalogue = engine, keys, timeout_seconds, catalogue
+        self._now, self.refresher = clock, Refresher(engine, keys, self._kind)
         self._lock = threading.Lock()
         self._memories: dict[str, SealedMemory] = {}
         self._mine = threading.local()  # requests.Session is not made for several threads at once
@@ -62,21 +81,69 @@ class Accounts:
         Raises `CheckError` naming each wrong setting, `OutsideError` when the platform does not let us in,
         `ConflictError` when the name belongs to another login.
         """
-        kind, memory = self._kind(channel), dict[str, str]()
-        checked = _checked(kind, settings)
-        handle = self._ask(kind(checked, memory, self._timeout), name)
+        return self._connect(Wish(channel, name, owner, settings), None, now)
+
+    def oauth(self, channel: str) -> OAuth | None:
+        """Return how people connect a channel by consenting in their browser; None: they cannot."""
+        return self._kind(channel).oauth
+
+    def ask(self, wish: Wish, redirect: str, now: datetime) -> str:
+        """Return the page on which a person consents, good for one answer within ten minutes.
+
+        Raises `CheckError` naming each wrong setting, `OutsideError` when the platform cannot be asked.
+        """
+        kind, facts = self._kind(wish.channel), self.oauth(wish.channel)
+        if facts is None:
+            raise CheckError(f"{wish.channel} has no page to consent on: give it a token")
+        own = {name: value for name, value in wish.settings.items() if name in kind.Settings.model_fields}
+        strange = {name: value for name, value in wish.settings.items() if name not in (*own, *_APP)}
+        checked = checking.checked(kind, own | strange | {"token": "to come"})
+        client = [wish.settings.get(name, "") for name in _APP]
+        app, state = App(_plain(checked), redirect, client[0], client[1]), consenting.new_state()
+        with checking.let_in(wish.name, checked):
+            if facts.register and not app.client_id:
+                app = oauth.register(facts, app, self._timeout)
+            asked = oauth.dance_of(facts, self._timeout).ask(app, state)
+        consenting.keep(self._engine, self._key, state, replace(wish, settings=own, app=app), asked, now)
+        return asked.url
+
+    def answer(self, answer: Mapping[str, str], colleague: str, now: datetime) -> Account:
+        """Take what a person came back with, exchange it for tokens, and connect the account they asked for.
+
+        Raises `NotAllowedError` for a state that is not theirs, `OutsideError` where nobody consented.
+        """
+        wish, asked = consenting.take(self._engine, self._key, answer.get("state", ""), colleague, now)
+        consenting.agreed(answer)
+        kind, facts = self._kind(wish.channel), self.oauth(wish.channel)
+        if facts is None:
+            raise CheckError(f"{wish.channel} has no page to consent on: give it a token")
+        settings = checking.checked(kind, dict(wish.settings) | {"token": answer["code"]})
+        with checking.let_in(wish.name, settings):
+            tokens = oauth.dance_of(facts, self._timeout).take(wish.app, asked, answer)
+        return self._connect(wish, grants.granted(wish.app, tokens, now), now)
+
+    def _connect(self, wish: Wish, grant: Grant | None, now: datetime) -> Account:
+        kind, memory = self._kind(wish.channel), dict[str, str]()
+        checked = checking.checked(kind, _with(kind, wish.settings, grant))
+        handle = self._ask(kind(checked, memory, self._timeout), wish.name)
         row = Account(
-            name=name,
-            channel=channel,
-            owner=owner,
+            name=wish.name,
+            channel=wish.channel,
+            owner=wish.colleague,
             handle=handle,
-            sealed_settings=pack(self._key, dict(settings), _aad(name)),
-            sealed_memory=pack(self._key, memory, aad(name)),
+            sealed_settings=pack(self._key, dict(wish.settings), _aad(wish.name)),
+            sealed_memory=pack(self._key, memory, aad(wish.name)),
             connected_at=now,
             checked_at=now,
         )
+        if grant is not None and kind.oauth is not None:
+            row.sealed_grant = grants.sealed(self._key, wish.name, grant)
+            row.token_until, row.renew_at = grant.until, grants.renew_at(wish.name, grant, kind.oauth)
+            row.ends_at = grants.ends_at(grant, kind.oauth, row.renew_at)
         with db.writing(self._engine) as session:
-            _may_replace(session.get(Account, name), row)
+            old = session.get(Account, wish.name)
+            _may_replace(old, row)
+            row.grant_number = old.grant_number + 1 if old else 0
             return session.merge(row)
 
     def disconnect(self, name: str) -> None:
@@ -104,12 +171,23 @@ class Accounts:
     def unauthorized(
         self, session: Session, name: str, reason: str, now: datetime, since: datetime | None = None
     ) -> None:
-        """Mark a login as refused by its platform: nothing of it leaves until it is connected again.
+        """Mark a login as refused by its platform: nothing of it leaves until it is connected or renewed.
 
         `since` is when the refused try began: a login renewed after that stays connected.
         """
-        change = update(Account).where(col(Account.name) == name, col(Account.connected_at) <= (since or now))
-        session.execute(change.values(status=UNAUTHORIZED, reason=reason, checked_at=now))
+        doubt(session, name, reason, now, since or now)
+
+    def renew_due(self) -> list[str]:
+        """Renew the grants whose time has come; return the logins that have new tokens."""
+        return [name for name in self.refresher.due(self._now()) if self.refresher.renew(name, self._now())]
+
+    def rotate(self) -> int:
+        """Seal everything anew that an older key sealed; return how many values that were."""
+        return rotating.rotate(self._engine, sealing.ring(self._key))
+
+    def sealed_by_older(self) -> int:
+        """Count what the newest key did not seal."""
+        return rotating.older(self._engine, sealing.ring(self._key))
 
     # ---- connectors ---------------------------------------------------------------------------
 
@@ -124,8 +202,11 @@ class Accounts:
 
     def limits(self, name: str) -> Capabilities:
         """Return what holds for one account: announced by its server, else as declared."""
-        connector = self.open(name)
-        with _let_in(name, connector.settings):
+        try:
+            connector = self.open(name)
+        except LimitedError as error:
+            raise OutsideError(str(error)) from error
+        with checking.let_in(name, connector.settings):
             return connector.limits()
 
     def seen(self, name: str, connected_at: datetime, sealed_memory: bytes, read_at: float) -> bool:
@@ -142,14 +223,30 @@ class Accounts:
         is given without reading the row.
         """
         mine: dict[str, _Open] = self._mine.__dict__.setdefault("connectors", {})
-        if connected_at is not None and name in mine and mine[name].since == connected_at:
+        if connected_at is not None and name in mine and mine[name].still(connected_at, self._now):
             return mine[name].connector
         memory = self._memory(name)
-        row = memory.read()
+        row = self._fresh(memory.read(), memory)
         if name not in mine or mine[name].since != row.connected_at:
             self._close(mine.pop(name, None))
-            mine[name] = _Open(row.connected_at, self._build(row, memory))
+            until = row.token_until - _SPARE if row.token_until else None
+            mine[name] = _Open(row.connected_at, self._build(row, memory), until)
         return mine[name].connector
+
+    def _fresh(self, row: Account, memory: SealedMemory) -> Account:
+        """Renew a token that is about to end; raise `LimitedError` while that has to wait."""
+        now = self._now()
+        if row.renew_at is None or row.token_until is None or now < row.token_until - _SPARE:
+            return row
+        # With every post a new try, a platform in trouble would get no rest: its pause counts here too.
+        if row.renew_tries == 0 or row.renew_at <= now:
+            self.refresher.renew(row.name, now)
+            row = memory.read()
+        if row.renew_at is not None and row.token_until is not None and row.token_until <= now:
+            wait = min(max((row.renew_at - now).total_seconds(), 2.0), 60.0)
+            why = f": {row.renew_error}" if row.renew_error else ", which somebody is renewing"
+            raise LimitedError(f"The token of {row.name} has ended{why}", wait)
+        return row
 
     def _memory(self, name: str) -> SealedMemory:
         with self._lock:
@@ -202,7 +299,7 @@ class Accounts:
 
     def _ask(self, connector: Connector, name: str) -> str:
         try:
-            with _let_in(name, connector.settings):
+            with checking.let_in(name, connector.settings):
                 return connector.whoami()
         finally:
             connector.close()
@@ -210,7 +307,8 @@ class Accounts:
     def _build(self, row: Account, memory: SealedMemory) -> Connector:
         try:
             kind = self._kind(row.channel)
-            settings = _checked(kind, unpack(self._key, row.sealed_settings, _aad(row.name)))
+            given = unpack(self._key, row.sealed_settings, _aad(row.name))
+            settings = checking.checked(kind, _with(kind, given, grants.opened(self._key, row)))
         except CheckError as error:  # it was right when it was connected: the program has changed since
             raise OutsideError(f"Account {row.name!r} must be connected again: {error}.") from error
         connector = kind(settings, memory, self._timeout)
@@ -223,6 +321,18 @@ class Accounts:
             with self._lock:
                 self._opened = [each for each in self._opened if each is not replaced.connector]
             replaced.connector.close()
+
+
+def _with(kind: type[Connector], given: Mapping[str, str], grant: Grant | None) -> dict[str, str]:
+    """Put what a grant knows at this moment into the settings that have a place for it."""
+    told = grant.settings() if grant else {}
+    return dict(given) | {k: v for k, v in told.items() if k in kind.Settings.model_fields and v}
+
+
+def _plain(settings: BaseModel) -> dict[str, str]:
+    """Return the settings that are no secrets as texts, defaults among them."""
+    told = {name: getattr(settings, name) for name in type(settings).model_fields}
+    return {name: str(value) for name, value in told.items() if not isinstance(value, SecretStr)}
 
 
 def _aad(name: str) -> str:
@@ -240,47 +350,3 @@ def _may_replace(old: Account | None, new: Account) -> None:
             f"Account {new.name!r} is {old.handle} on {old.channel}; these settings belong to {new.handle} "
             f"on {new.channel}. Choose another name, or disconnect {new.name!r} first."
         )
-
-
-def _checked(kind: type[Connector], settings: Mapping[str, str]) -> BaseModel:
-    problems: list[Problem] = []
-    unknown = set(settings) - set(kind.Settings.model_fields)
-    for name in sorted(unknown):
-        hint = documents.suggest(name, kind.Settings.model_fields)
-        problems.append(Problem(message=f"{kind.name} has no setting {name!r}{hint}"))
-    try:
-        checked = kind.Settings.model_validate(dict(settings))
-    except ValidationError as error:
-        # Only the field and the rule: pydantic's own text would repeat the value, which may be a token.
-        found = error.errors(include_input=False, include_context=False, include_url=False)
-        problems += [Problem(message=f"{kind.name} setting {_where(e['loc'])}: {e['msg']}") for e in found]
-    if problems:
-        raise CheckError.of(problems)
-    return checked
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(all)"
-
-
-@contextmanager
-def _let_in(name: str, settings: BaseModel) -> Iterator[None]:
-    """Turn a platform's refusal into a sentence that names the account and what to do, without secrets."""
-    try:
-        yield
-    except UnauthorizedError as error:
-        reason, advice = str(error), "make a new token or password there and connect again"
-    except ConnectorError as error:
-        reason, advice = str(error), "nothing was changed; look at the address and run again later"
-    else:
-        return
-    raise OutsideError(f"Account {name!r} could not be used: {_hidden(reason, settings)}; {advice}.")
-
-
-def _hidden(text: str, settings: BaseModel) -> str:
-    """Blot out secrets, should a platform's answer repeat one."""
-    for field in type(settings).model_fields:
-        value = getattr(settings, field)
-        secret = value.get_secret_value() if isinstance(value, SecretStr) else ""
-        text = text.replace(secret, "***") if secret else text
-    return text.rstrip(".")

@@ -31,7 +31,8 @@ def several(written: str) -> tuple[bytes, ...]:
     found = tuple(each.strip().encode() for each in written.split(",") if each.strip())
     if any(len(each) < _SHORTEST for each in found):
         raise CheckError(
-            "A key in ORCHESTRATOR_SEALING_KEY has less than 32 characters; make one with: openssl rand -hex 32"
+            "A key in ORCHESTRATOR_SEALING_KEY is shorter than 32 characters; make one with: "
+            "openssl rand -hex 32"
         )
     return found
 
