@@ -8,6 +8,7 @@ from connectors.base import Connector
 
 CATALOGUE = {
     "bluesky": "connectors.bluesky:Bluesky",
+    "discord": "connectors.discord:Discord",
     "email": "connectors.email:Email",
     "mastodon": "connectors.mastodon:Mastodon",
     "practice": "connectors.practice:Practice",

@@ -168,7 +168,11 @@ def read(judge: Judge, schema: Schema, sent: Sent) -> object:
     if sent.type == "application/x-www-form-urlencoded":
         return _form(judge, schema, parse_qsl(sent.body.decode(), keep_blank_values=True))
     if sent.type.startswith("multipart/"):
-        return _form(judge, schema, list(parts(sent)))
+        found = list(parts(sent))
+        # Discord: the whole message as JSON, and files beside it.
+        # https://docs.discord.com/developers/reference#uploading-files
+        whole = dict(found).get("payload_json")
+        return json.loads(whole) if whole else _form(judge, schema, found)
     return sent.body.decode("latin-1")
 
 

@@ -1,0 +1,227 @@
+"""A Discord channel, through a bot or a webhook: https://docs.discord.com/developers/reference"""
+
+import hashlib
+import json
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import requests
+from pydantic import BaseModel, HttpUrl, SecretStr, model_validator
+
+from connectors.base import (
+    Attempt,
+    Capabilities,
+    Connector,
+    Count,
+    Post,
+    Published,
+    Quota,
+    Rate,
+    Reading,
+    Repeat,
+    UncertainError,
+    Video,
+    problems,
+)
+from connectors.discord.answers import Author, Line, Message, Name
+from connectors.http import Address, MissingError
+from connectors.media import fit
+
+_PAGE, _PAGES = 100, 20
+_SKEW = timedelta(minutes=1)
+_NONCE = 25  # characters at most
+_WHOLE = 25_000_000  # bytes of one request
+
+
+class Discord(Connector):
+    """One channel. A bot may repeat a message under its nonce and look for it; a webhook can do neither."""
+
+    name = "discord"
+    capabilities = Capabilities(
+        text_limit=2_000,
+        count=Count.CHARACTERS,
+        media_limit=10,
+        media_types=frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}),
+        media_bytes=10_485_760,
+        video=Video(frozenset({"video/mp4", "video/webm"}), 10_485_760, limit=10),
+        mixed=True,
+        alt_limit=1_024,
+        metrics=frozenset({"reactions"}),
+        rate=Rate(30, minutes=1),  # the real ones differ by route and are told in headers
+        repeat=Repeat.KEY,
+        repeat_valid=timedelta(minutes=2),  # "the past few minutes", of a nonce that is enforced
+        deletes=True,
+        threads=True,
+        version="10",
+        source="https://docs.discord.com/developers/resources/message#create-message",
+        checked=date(2026, 8, 22),
+    )
+
+    class Settings(BaseModel):
+        """A bot's token and the channel's id; or the address of a webhook."""
+
+        token: SecretStr = SecretStr("")
+        channel: str = ""
+        webhook: SecretStr = SecretStr("")
+        api: Address = HttpUrl("https://discord.com")
+
+        @model_validator(mode="after")
+        def _one_of_two(self) -> "Discord.Settings":
+            bot = bool(self.token.get_secret_value() and self.channel)
+            if bot == bool(self.webhook.get_secret_value()):
+                raise ValueError("give a bot's token and channel, or a webhook, not both")
+            if self.webhook.get_secret_value() and len(_hook(self)) != 2:
+                raise ValueError("a webhook's address ends in /webhooks/ID/TOKEN")
+            return self
+
+    settings: Settings
+
+    def __init__(
+        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
+    ) -> None:
+        super().__init__(settings, memory, timeout)
+        token = settings.token.get_secret_value()
+        self.http = Line(settings.api, {"Authorization": f"Bot {token}"} if token else {}, timeout)
+        self.hook = _hook(settings)  # the id and the secret half of a webhook's address, () for a bot
+        self.http.secrets |= set(self.hook[1:])
+
+    def whoami(self) -> str:
+        """Return `#channel`, or the webhook's name."""
+        if self.hook:
+            id, secret = self.hook
+            hook = self.http.ask("GET", f"/api/v10/webhooks/{id}/{secret}", Name)
+            self.memory["place"] = f"{hook.guild_id or '@me'}/{hook.channel_id}"
+            return hook.name or id
+        self.memory["me"] = self.http.ask("GET", "/api/v10/users/@me", Author).id
+        channel = self.http.ask("GET", f"/api/v10/channels/{self.settings.channel}", Name)
+        self.memory["place"] = f"{channel.guild_id or '@me'}/{channel.id}"
+        return f"#{channel.name or channel.id}"
+
+    def limits(self) -> Capabilities:
+        """Return what a bot, or a webhook, can do."""
+        if self.hook:
+            return replace(self.capabilities, repeat=Repeat.NOTHING, repeat_valid=None, threads=False)
+        return self.capabilities
+
+    def problems(self, post: Post) -> list[str]:
+        """Say what Discord would refuse, the size of the whole included."""
+        found = problems(post, self.limits())
+        size = sum(len(each.data) for each in post.media)
+        if size > _WHOLE:
+            found.append(f"has {size} bytes of pictures and videos, the limit is {_WHOLE}")
+        return found
+
+    def quota(self) -> Quota | None:
+        """Return what Discord last said is left on this route."""
+        return self.http.quota
+
+    # ---- publish and find ---------------------------------------------------------------------
+
+    def publish(self, post: Post, attempt: Attempt) -> Published:
+        """Send one message; nobody is pinged by it."""
+        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
+        self.check(post)
+        body: dict[str, Any] = {"content": post.text, "allowed_mentions": {"parse": []}}
+        if not self.hook:
+            body |= {"nonce": _nonce(attempt.key), "enforce_nonce": True}
+        if post.reply_to:
+            body["message_reference"] = {"message_id": post.reply_to, "fail_if_not_exists": False}
+        if post.media:
+            body["attachments"] = [
+                {"id": str(number), "filename": each.name, "description": each.alt}
+                for number, each in enumerate(post.media)
+            ]
+        return self._published(self.http.accepted(self._commit(post, attempt, body), Message))
+
+    def _commit(self, post: Post, attempt: Attempt, body: dict[str, Any]) -> requests.Response:
+        carried: dict[str, Any] = {"json": body}
+        if post.media:
+            files = [(f"files[{n}]", (each.name, each.data, each.type)) for n, each in enumerate(post.media)]
+            carried = {"files": [("payload_json", (None, json.dumps(body), "application/json")), *files]}
+        if self.hook:
+            id, secret = self.hook
+            asked = {"wait": "true"}  # without it a message that is not kept is answered like one that is
+            return self.http.commit(
+                attempt, "POST", f"/api/v10/webhooks/{id}/{secret}", params=asked, **carried
+            )
+        return self.http.commit(
+            attempt, "POST", f"/api/v10/channels/{self.settings.channel}/messages", **carried
+        )
+
+    def find(self, post: Post, attempt: Attempt) -> Published | None:
+        """Look through the bot's own messages in the channel since the try; the earliest alike is it."""
+        if self.hook:
+            raise UncertainError("A webhook of Discord cannot look for its messages; look in the channel.")
+        if "me" not in self.memory:
+            self.whoami()
+        alike = [each for each in self._since(attempt) if self._says(each, post, attempt)]
+        return self._published(alike[-1]) if alike else None
+
+    def _says(self, told: Message, post: Post, attempt: Attempt) -> bool:
+        mine = told.author is not None and told.author.id == self.memory["me"]
+        return mine and told.content.strip() == post.text.strip() and not attempt.taken(told.id)
+
+    def _since(self, attempt: Attempt) -> Iterator[Message]:
+        asked = {"limit": str(_PAGE)}
+        path = f"/api/v10/channels/{self.settings.channel}/messages"
+        for _ in range(_PAGES):
+            page = self.http.ask("GET", path, list[Message], params=asked)
+            for each in page:
+                if each.timestamp < attempt.started_at - _SKEW:
+                    return
+                yield each
+            if len(page) < _PAGE:
+                return
+            asked["before"] = page[-1].id
+        raise UncertainError("The channel does not list its messages back to the time of this attempt.")
+
+    def _published(self, told: Message) -> Published:
+        place = self.memory.get("place", "")
+        url = f"https://discord.com/channels/{place}/{told.id}" if place else ""
+        return Published(told.id, url, told.timestamp)
+
+    # ---- read and delete ----------------------------------------------------------------------
+
+    def read(self, ids: Sequence[str]) -> list[Reading]:
+        """Count the reactions to each message; one that is gone reports nothing."""
+        now = datetime.now(UTC)
+        return [Reading(each, "reactions", self._reactions(each), now) for each in ids]
+
+    def _reactions(self, id: str) -> float | None:
+        try:
+            if self.hook:
+                hook, secret = self.hook
+                told = self.http.ask("GET", f"/api/v10/webhooks/{hook}/{secret}/messages/{id}", Message)
+            else:
+                channel = self.settings.channel
+                told = self.http.ask("GET", f"/api/v10/channels/{channel}/messages/{id}", Message)
+        except MissingError:
+            return None
+        return sum(each.count for each in told.reactions)  # none at all: Discord leaves the field out
+
+    def delete(self, id: str) -> None:
+        """Delete a message; one that is gone already is fine."""
+        try:
+            if self.hook:
+                hook, secret = self.hook
+                self.http.fetch("DELETE", f"/api/v10/webhooks/{hook}/{secret}/messages/{id}")
+            else:
+                self.http.fetch("DELETE", f"/api/v10/channels/{self.settings.channel}/messages/{id}")
+        except MissingError:
+            return
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.http.close()
+
+
+def _hook(settings: "Discord.Settings") -> tuple[str, ...]:
+    address = settings.webhook.get_secret_value().rstrip("/")
+    _, found, tail = address.partition("/webhooks/")
+    return tuple(each for each in tail.split("/") if each) if found else ()
+
+
+def _nonce(key: str) -> str:
+    return key if len(key) <= _NONCE else hashlib.sha256(key.encode()).hexdigest()[:_NONCE]
