@@ -19,7 +19,15 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
-from connectors.base import Attempt, Post, Published, Repeat, UnauthorizedError, UncertainError
+from connectors.base import (
+    Attempt,
+    Post,
+    Published,
+    Repeat,
+    TemporaryError,
+    UnauthorizedError,
+    UncertainError,
+)
 from connectors.rehearsal import Fault, Kind, Rehearsal
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
@@ -310,6 +318,67 @@ def test_after_the_length_of_a_lease_a_clock_is_believed_again(world: World) -> 
     world.clock.move(seconds=RULES.lease.total_seconds())
     other.recover()
     assert world.status(item_id) == Status.QUEUED
+
+
+def test_what_a_clock_wrote_that_was_ahead_comes_again_when_the_true_time_says(world: World) -> None:
+    item_id = world.item("put off")
+    world.platform.steps["put off"] = [_busy]
+    world.clock.move(minutes=40)
+    world.outbox.publish_due()
+    world.clock.move(minutes=-40)
+    world.outbox.recover()
+    assert world.get(item_id).leave_at <= world.clock.now + timedelta(seconds=4)
+    world.clock.move(seconds=4)
+    world.outbox.publish_due()
+    assert world.status(item_id) == Status.PUBLISHED
+    assert world.platform.posts == ["put off"]
+
+
+def test_what_a_worker_left_behind_whose_clock_was_ahead_is_taken_up(world: World) -> None:
+    item_id = world.item("left behind")
+    world.clock.move(minutes=40)
+    claim(means(world), world.clock.now, 8)  # its worker dies
+    world.clock.move(minutes=-40)
+    world.outbox.recover()
+    assert world.status(item_id) == Status.SENDING, "a whole lease is left to a worker that may be alive"
+    world.clock.move(seconds=RULES.lease.total_seconds() + 1)
+    world.outbox.recover()
+    assert world.status(item_id) == Status.QUEUED
+    world.outbox.publish_due()
+    assert world.platform.posts == ["left behind"]
+
+
+def test_a_look_that_was_put_off_by_a_clock_ahead_is_done_when_the_true_time_says(world: World) -> None:
+    item_id = world.item("look later")
+    world.platform.steps["look later"] = [lost_answer]
+    world.platform.finds = [_cannot_look]
+    world.clock.move(minutes=40)
+    world.outbox.publish_due()
+    world.outbox.recover()
+    world.clock.move(minutes=-40)
+    world.outbox.recover()
+    world.clock.move(seconds=RULES.lease.total_seconds() + 10)
+    world.outbox.recover()
+    assert world.status(item_id) == Status.PUBLISHED
+    assert world.platform.posts == ["look later"]
+
+
+def test_what_waits_by_the_true_time_is_left_alone_when_a_clock_is_set_back(world: World) -> None:
+    later = world.item("tomorrow", due_at=NOON + timedelta(days=1))
+    world.item("now")
+    world.clock.move(minutes=40)
+    world.outbox.publish_due()
+    world.clock.move(minutes=-40)
+    world.outbox.recover()
+    assert world.get(later).leave_at == NOON + timedelta(days=1)
+
+
+def _busy(_platform: Platform, _post: Post, _attempt: Attempt) -> Published:
+    raise TemporaryError("busy")
+
+
+def _cannot_look(_platform: Platform, _post: Post, _attempt: Attempt) -> Published | None:
+    raise TemporaryError("busy")
 
 
 def test_time_that_goes_by_on_both_clocks_is_no_jump(world: World) -> None:

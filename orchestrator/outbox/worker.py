@@ -21,6 +21,7 @@ from orchestrator.outbox.crew import Crew
 from orchestrator.outbox.deliver import Delivered, deliver
 from orchestrator.outbox.means import Means, Ports
 from orchestrator.outbox.round import Pace, Round, Try
+from orchestrator.outbox.setback import Setback
 from orchestrator.outbox.steady import Steady
 from orchestrator.outbox.tables import AttemptRow
 from orchestrator.outbox.tries import Claim
@@ -59,6 +60,7 @@ class Outbox:
     ) -> None:
         self._means = Means(engine, accounts, rules, worker, ports)
         self._steady = Steady(ports.clock, ports.steady)
+        self._setback = Setback()
         self._crew = Crew(rules.threads)
         self._resting = threading.Event()
 
@@ -120,10 +122,11 @@ class Outbox:
         """Take back lapsed leases, release items held for accounts that are back, look for what is uncertain.
 
         Returns how many leases, items and looks that were. Idempotent. A clock that was just set forward is
-        not believed for the length of a lease: what looks lapsed may be under way.
+        not believed for the length of a lease: what looks lapsed may be under way. What a clock wrote that
+        was ahead, and has been set back since, is moved back with it.
         """
         moment = now or self._means.now()
-        done = recover.release_all(self._means)
+        done = self._setback.put_right(self._means) + recover.release_all(self._means)
         if not self._steady.believed(self._means.rules.lease):
             return done
         while lapsed := recover.lapse(self._means, moment):
@@ -154,7 +157,7 @@ class Outbox:
         What is on its way ends, or passes its deadline; what platforms hold is taken back. Raises
         `OutsideError` where the stop is in force and it cannot be seen whether all has ended.
         """
-        with db.writing(self._means.engine) as session:
+        with db.writing(self._means.engine, brief=True) as session:
             stop = stops.begin(session, scope, why, by, self._means.now())
             tries = halting.in_flight(session, scope)
         halt = halting.Halt(self._means, self._steady, lambda: self._look(self._means.now(), True))
@@ -166,7 +169,7 @@ class Outbox:
 
     def resume(self, order: resuming.Order) -> resuming.Resumed:
         """End stops, and let what they kept back leave at a pace."""
-        with db.writing(self._means.engine) as session:
+        with db.writing(self._means.engine, brief=True) as session:
             return resuming.resume(self._means, session, order)
 
     def take_back(self, item_id: str, reason: str) -> Status:
