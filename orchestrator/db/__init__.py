@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 # SQLite binds 32,766 values in one statement at most: https://www.sqlite.org/limits.html
 _VALUES = 30_000
 _PATIENCE = 30  # seconds: how long a writer waits for the others
+_BRIEF, _LONG = "10s", "10min"  # how long PostgreSQL waits for a writer that does not go on
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -62,6 +63,7 @@ def connect(url: str) -> Engine:
     """Open the database of a URL; SQLite gets write-ahead logging and full durability."""
     if not url.startswith("sqlite"):
         engine = _engine(url, pool_pre_ping=True)
+        event.listen(engine, "begin", _begin_postgresql)
         _GATES[engine] = Gate(one_writer=False)
         return engine
     engine = _engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
@@ -99,11 +101,22 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+def _begin_postgresql(connection: Any) -> None:
+    # A process that is paused or cut off in the middle of a write would keep its locks as long as that lasts,
+    # and one row may be what every worker waits for. So the server ends such a transaction.
+    longest = connection.get_execution_options().get("idle")
+    if longest:
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{longest}'")
+
+
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
-    """Yield a session whose changes are all kept, durably, when the block ends, or none of them."""
+def writing(engine: Engine, brief: bool = False) -> Iterator[Session]:
+    """Yield a session whose changes are all kept, durably, when the block ends, or none of them.
+
+    A `brief` one does nothing else meanwhile: PostgreSQL ends it where its process does not go on.
+    """
     with (
-        _written(engine) as connection,
+        _written(engine, brief) as connection,
         Session(connection, expire_on_commit=False) as session,
         session.begin(),
     ):
@@ -111,11 +124,11 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def _written(engine: Engine) -> Iterator[Connection]:
+def _written(engine: Engine, brief: bool) -> Iterator[Connection]:
     """Yield a connection that begins its transactions as one that writes."""
     with _passed(_GATES.get(engine)), _outside(), engine.connect() as connection:
         # Said on the connection: an engine of its own, with this option, costs more with every statement.
-        yield connection.execution_options(write=True)
+        yield connection.execution_options(write=True, idle=_BRIEF if brief else _LONG)
 
 
 @contextmanager
@@ -139,7 +152,8 @@ def _outside() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+        ours = not isinstance(error, OperationalError) and type(error) is not DatabaseError
+        if ours and not error.connection_invalidated:
             raise  # a statement of ours is wrong; only a broken file raises the bare class
         raise OutsideError(_database_sentence(error)) from error
 
@@ -184,7 +198,7 @@ def together(engine: Engine, work: Callable[[Session], T]) -> T:
     """
     gate = _GATES.get(engine)
     if gate is None or gate.writer is None:
-        with writing(engine) as session:
+        with writing(engine, brief=True) as session:
             return work(session)
     result: T = _joined(engine, gate, Waiting(work))
     return result
@@ -233,7 +247,7 @@ def _do(engine: Engine, waiting: list[Waiting]) -> None:
         if each.each is not None:
             units.setdefault(each.work, []).append(each)
     try:
-        with _written(engine) as connection, connection.begin():
+        with _written(engine, brief=True) as connection, connection.begin():
             for each in waiting:
                 if each.each is None:
                     _alone(connection, each)

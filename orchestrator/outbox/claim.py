@@ -46,7 +46,7 @@ def claim(means: Means, now: datetime, limit: int, busy: Mapping[str, int] = _NO
     Every account with something due gets its part, counting what it is `busy` with: neither a long queue nor
     a platform that answers slowly keeps the others waiting.
     """
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         stops.guard(session)
         round_ = _Round(means, session, now, stops.active(session))
         read_at = time.monotonic()

@@ -95,7 +95,7 @@ def due(means: Means, now: datetime, limit: int, handed_over: bool = False) -> t
         .limit(limit)
         .with_for_update(skip_locked=True, of=AttemptRow)
     )
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         return tuple(_search(means, session, row) for row in session.exec(query).all())
 
 
@@ -118,7 +118,7 @@ def _search(means: Means, session: Session, row: AttemptRow) -> Search:
 def look(means: Means, search: Search) -> Claim | None:
     """Look for one item and keep what was found; return the right to send it again where its key allows."""
     finding = _look(means, search)
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         try:
             row, held = ours(session, search.claim)
         except LeaseLostError:

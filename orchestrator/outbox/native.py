@@ -88,12 +88,12 @@ def take_back(means: Means, item_id: str, changes: Changes) -> Status:
         ours = connector.unschedule(item.remote_id)
         found = None if ours else connector.find(post, LiveAttempt(means, claim_of(row)))
     except UnauthorizedError as error:
-        with db.writing(means.engine) as session:
+        with db.writing(means.engine, brief=True) as session:
             means.accounts.unauthorized(session, item.account, str(error), means.now(), since=began)
         raise
     # Before its time it cannot be public: an earlier call took it back whose answer was lost, or a colleague.
     ours = ours or (found is None and means.now() + _SKEW < row.scheduled_for)
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         return _keep(means, session, item_id, ours, found, changes)
 
 

@@ -23,7 +23,7 @@ def lapse(means: Means, now: datetime) -> int:
     `leave` is durable before the first byte goes, so the row itself shows that nothing did.
     """
     lapsed = select(Lease).where(Lease.expires_at <= now).limit(_BATCH).with_for_update(skip_locked=True)
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         leases = session.exec(lapsed).all()
         for lease in leases:
             row = session.get_one(AttemptRow, lease.attempt_id)
@@ -70,7 +70,7 @@ def release_all(means: Means) -> int:
         names = session.exec(refused.distinct()).all()
     if not names:
         return 0
-    with db.writing(means.engine) as session:
+    with db.writing(means.engine, brief=True) as session:
         return sum(release(session, name, means.now()) for name in names)
 
 

@@ -16,7 +16,6 @@ from orchestrator.outbox.tables import Stop
 
 KINDS = ("all", "tier", "campaign", "platform", "account")
 _KEY = 0x73746F70  # any number that nobody else on this database takes for a lock
-_LONGEST = "10s"  # how long a worker that was paused in its transaction may keep a stop from beginning
 
 
 class Stoppable(Protocol):
@@ -85,7 +84,8 @@ def guard(session: Session) -> None:
     committed, and counted, before it; and whoever comes later looks for stops after it, in a statement of
     its own behind this one, and sees it. SQLite has one writer at a time and needs none of this.
 
-    A worker that was paused in here would keep the stop waiting: the server ends such a transaction.
+    A worker that was paused in here keeps a stop waiting no longer than a brief transaction may last, see
+    `db.writing`.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """
     guard_on(session.connection())
@@ -94,13 +94,10 @@ def guard(session: Session) -> None:
 def guard_on(connection: Connection) -> None:
     """Do as `guard` in a connection's transaction."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_GUARD, {"key": _KEY, "longest": _LONGEST})
+        connection.execute(_GUARD, {"key": _KEY})
 
 
-_GUARD = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', :longest, true), "
-    "pg_advisory_xact_lock_shared(:key)"
-)
+_GUARD = text("SELECT pg_advisory_xact_lock_shared(:key)")
 
 
 def active(session: Session) -> tuple[Stop, ...]:

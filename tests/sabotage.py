@@ -1,0 +1,49 @@
+"""`python -m tests.sabotage WHAT FOLDER`: a worker that lacks a safeguard, which the campaign has to notice."""
+
+import secrets
+import sys
+from pathlib import Path
+
+from connectors.base import LeaseLostError
+from faults import worker
+from orchestrator.outbox import Outbox
+from orchestrator.outbox.attempt import LiveAttempt
+
+_leave = LiveAttempt.leave
+
+
+def lease() -> None:
+    """Send although the lease is gone, and after the time is over."""
+
+    def leave(attempt: LiveAttempt) -> None:
+        try:
+            _leave(attempt)
+        except LeaseLostError:
+            attempt.left = True
+
+    LiveAttempt.leave = leave  # type: ignore[method-assign, assignment]
+    LiveAttempt.remaining = lambda _attempt: 5.0  # type: ignore[method-assign, assignment]
+
+
+def record() -> None:
+    """Do not write down that the bytes leave."""
+
+    def leave(attempt: LiveAttempt) -> None:
+        attempt.left = True
+
+    LiveAttempt.leave = leave  # type: ignore[method-assign, assignment]
+
+
+def key() -> None:
+    """Take a new key for every attempt."""
+    LiveAttempt.key = property(lambda _attempt: secrets.token_hex(8))  # type: ignore[method-assign, assignment]
+
+
+def recovery() -> None:
+    """Never take up what a dead worker left behind."""
+    Outbox.recover = lambda _outbox, now=None: 0  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    {"lease": lease, "record": record, "key": key, "recovery": recovery}[sys.argv[1]]()
+    worker.main(Path(sys.argv[2]))
