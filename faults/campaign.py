@@ -52,12 +52,13 @@ def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list
             world.platform.order(*_orders(cell, size.strikes))
             world.queue(cell, size.strikes)
         world.crew.hire(setting.workers)
-        progress, next_kill = Progress(size.stated), _next_kill(rnd, size)
+        progress, next_kill, done = Progress(size.stated), _next_kill(rnd, size), 0
         while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
             time.sleep(_BREATH)
-            if time.monotonic() >= next_kill:
+            # On a slow machine workers would else be killed before they have done anything at all.
+            if time.monotonic() >= next_kill and len(watch.seen.done) > done:
                 machine.kill(world, rnd, hits)
-                next_kill = _next_kill(rnd, size)
+                next_kill, done = _next_kill(rnd, size), len(watch.seen.done)
             world.crew.refill()
         return tally(world, watch.seen, hits, size.stated)
 

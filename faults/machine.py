@@ -81,13 +81,14 @@ def jump(world: World, rnd: random.Random, hits: Hits) -> None:
 
 
 def _busy(world: World, rnd: random.Random) -> int:
-    """Wait until a worker has something in hand, and a moment longer; return its place."""
-    deadline = time.monotonic() + _PATIENCE
+    """Wait until a worker has something in hand, or on its way, and a moment longer; return its place."""
+    deadline, wanted = time.monotonic() + _PATIENCE, rnd.choice(("prepared", "sending"))
     while time.monotonic() < deadline:
         world.crew.refill()
-        busy = [place for place, pid in enumerate(world.crew.pids()) if under_way(world, pid)]
+        busy = [place for place, pid in enumerate(world.crew.pids())
+                if any(state == wanted for _, _, state in under_way(world, pid))]  # fmt: skip
         if busy:
-            time.sleep(rnd.uniform(0.0, 0.3))  # the moment of the fault
+            time.sleep(rnd.uniform(0.0, 0.2))  # the moment of the fault
             return rnd.choice(busy)
         time.sleep(_GLANCE)
     return rnd.randrange(len(world.crew))

@@ -5,23 +5,33 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from faults import machine
+from faults import machine, real
 from faults.campaign import Size, machine_faults, platform_faults
 from faults.cells import FULL, JUMPED, KILLED, PAUSED, RESTARTED, TROUBLES, cells
 from faults.page import versions
 from faults.tally import Row
 from faults.world import Setting
-from tests.servers import apt, postgres
+from tests.servers import apt, bluesky, postgres, snac
 from tests.servers.cache import ServerMissing
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import scratch
 
 SQLITE, POSTGRESQL = DATABASES = ("SQLite", "PostgreSQL")
 _ROOM = 48 * 2**20  # bytes of the small disk
 _DOWN = 2.0  # seconds: the longest outage
+
+
+class _Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+Served = TypeVar("Served", bound=_Stoppable)
 
 
 @dataclass
@@ -86,27 +96,61 @@ def _faketime() -> list[Path]:
     return sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
-def run(seed: int, size: Size, database: str | None, only: str) -> Run:
-    """Run what is asked for on one database, or on both."""
+def run(seed: int, size: Size, database: str | None, only: str, sends: int = 0) -> Run:
+    """Run what is asked for on one database, or on both side by side; then send to real servers."""
     done = Run(versions=versions("none"))
-    if database in (None, SQLITE):
-        done.rows[SQLITE] = list(_on(done, Setting(SQLITE, "", seed), size, only, None))
-    if database in (None, POSTGRESQL):
-        data = Path(tempfile.mkdtemp(prefix="faults-pg-"))
-        data.chmod(0o755)
-        server = postgres.start(data, postgres.CRASHES)
-        try:
-            done.versions = versions(_version(server))
-            setting = Setting(POSTGRESQL, server.url("postgres"), seed)
-            done.rows[POSTGRESQL] = list(_on(done, setting, size, only, server))
-        finally:
-            server.stop()
-            shutil.rmtree(data, ignore_errors=True)
+    with ThreadPoolExecutor(2) as threads:
+        wanted = [_WAYS[each] for each in DATABASES if database in (None, each)]
+        for finished in [threads.submit(each, done, seed, size, only) for each in wanted]:
+            finished.result()
+    done.rows = {name: done.rows[name] for name in DATABASES if name in done.rows}
+    if sends:
+        _for_real(done, sends, seed)
     return done
 
 
+def _on_sqlite(done: Run, seed: int, size: Size, only: str) -> None:
+    done.rows[SQLITE] = list(_on(done, Setting(SQLITE, "", seed), size, only, None))
+
+
+def _on_postgresql(done: Run, seed: int, size: Size, only: str) -> None:
+    with running("faults-pg", lambda data: postgres.start(data, postgres.CRASHES)) as server:
+        done.versions = versions(_version(server))
+        setting = Setting(POSTGRESQL, server.url("postgres"), seed)
+        done.rows[POSTGRESQL] = list(_on(done, setting, size, only, server))
+
+
+_WAYS = {SQLITE: _on_sqlite, POSTGRESQL: _on_postgresql}
+
+
+def _for_real(done: Run, sends: int, seed: int) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-real-") as folder,
+        running("pds", bluesky.start) as pds,
+        running("snac", lambda data: snac.start(data / "data")) as mastodon,
+    ):
+        counts = real.run(Path(folder), pds, mastodon, sends, seed)
+    done.real = [f"- {each}" for each in counts]
+    done.wrong = [str(each) for each in counts if each.wrong]
+    print("\n".join(done.real), flush=True)
+
+
+@contextlib.contextmanager
+def running(name: str, start: Callable[[Path], Served]) -> Iterator[Served]:
+    """Run a server in a folder of its own, and remove the folder."""
+    data = scratch(name)
+    try:
+        server = start(data)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
 def _version(server: PostgresServer) -> str:
-    asked = [server.programs / "postgres", "--version"]
+    asked = [str(server.programs / "postgres"), "--version"]
     said = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603
     return said.stdout.split()[2]
 

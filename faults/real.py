@@ -75,8 +75,8 @@ class Counts:
 
     def __str__(self) -> str:
         return (
-            f"{self.server}: {self.sends} sends, {self.dropped} replies dropped, {self.kills} workers killed: "
-            f"{self.copies} copies, {self.lost} lost, {self.waiting} not published"
+            f"{self.server}: {self.sends} sends, {self.dropped} replies dropped, "
+            f"{self.kills} workers killed: {self.copies} copies, {self.lost} lost, {self.waiting} not published"
         )
 
 
@@ -139,13 +139,15 @@ def _queue(app: Orchestrator, name: str, login: _Login, count: int) -> list[str]
 def _until_done(app: Orchestrator, crew: Crew, rnd: random.Random, patience: float) -> int:
     """Keep two workers at it, and kill one now and then, until all is done; return how many died."""
     crew.hire(2)
-    kills, ends, next_kill = 0, time.monotonic() + patience, time.monotonic() + rnd.uniform(*_KILLS)
-    while _open(app) and time.monotonic() < ends:
+    kills, ends, next_kill = 0, time.monotonic() + patience, 0.0
+    open_ = since = _open(app)
+    while open_ and time.monotonic() < ends:
         time.sleep(0.2)
-        if time.monotonic() >= next_kill:
+        if time.monotonic() >= next_kill and open_ < since:  # each lives long enough to do something
             crew.kill(rnd.randrange(2))
-            kills, next_kill = kills + 1, time.monotonic() + rnd.uniform(*_KILLS)
+            kills, since, next_kill = kills + 1, open_, time.monotonic() + rnd.uniform(*_KILLS)
         crew.refill()
+        open_ = _open(app)
     return kills
 
 
