@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench import importing, planning, publish, redirect, render, tiers
+from bench import importing, outbox, planning, publish, redirect, render, tiers, workers
 from bench.measure import Line
 
 
@@ -23,6 +23,8 @@ CASES = {
     "render": Case(render.run, (2_000, 3), (20_000, 7), (20_000, 7)),
     "redirect": Case(redirect.run, (1, 2), (5, 7), (10, 7)),
     "publish": Case(publish.run, (100, 2), (1_000, 5), (10_000, 3)),
+    "workers": Case(workers.run, (64, 1), (960, 3), (3_200, 3)),
+    "outbox": Case(outbox.run, (2_000, 2), (100_000, 3), (100_000, 5)),
     "plan": Case(planning.run, (500, 3), (20_000, 5), (100_000, 3)),
 }
 

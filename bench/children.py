@@ -13,7 +13,16 @@ class Child:
     """A server that runs: where it is reached, and, after the block, the counts it tells."""
 
     url: str
+    line: Connection
     told: Counter[str] = field(default_factory=Counter)
+
+    def say(self, word: str) -> None:
+        """Send it a word."""
+        self.line.send(word)
+
+    def hear(self) -> object:
+        """Wait for a word of it."""
+        return self.line.recv()
 
 
 @contextmanager
@@ -25,7 +34,7 @@ def serving(work: Callable[..., None], *args: object) -> Iterator[Child]:
     process.start()
     there.close()
     try:
-        child = Child(here.recv())
+        child = Child(here.recv(), here)
         yield child
         here.send("stop")
         child.told = here.recv()

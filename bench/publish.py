@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import Connection
 
@@ -11,7 +12,8 @@ from sqlalchemy import Engine
 
 from bench import children
 from bench.measure import Goal, Line, Sample, alternate, apart, figures, memory, rate, scratch
-from connectors.base import Post
+from connectors.base import Connector, Post
+from connectors.mastodon import Mastodon
 from connectors.rehearsal import Outcome, Rehearsal
 from orchestrator import db, items
 from orchestrator.accounts import Accounts
@@ -20,9 +22,10 @@ from orchestrator.brand import OutboxRules
 from orchestrator.outbox import Outbox, Ports
 from orchestrator.plan import AccountView
 
-_NAME, _TOKEN, _KEY = "bench", "a-token-of-the-benchmark", b"k" * 32
-_SLOW = 0.2  # seconds
-_REQUESTS = 2  # for each post: our newest status before, then the post
+NAME, TOKEN, KEY = "bench", "a-token-of-the-benchmark", b"k" * 32
+SLOW = 0.2  # seconds
+_BATCH = 100
+_REQUESTS = 1  # for each post: where keys are kept, nothing has to be asked before it
 _INTRODUCTIONS = 20  # requests that do not belong to a post: who we are, what the server allows
 
 
@@ -31,25 +34,31 @@ Side = Callable[[str, int, int], Sample]
 
 def run(posts: int, n: int) -> Iterator[Line]:
     """Compare posts per second at no latency with 8 threads, and at 200 ms with 32."""
-    ours, bare = _both(posts, 8, 0.0, n)
-    name, told = f"publish {posts:,} posts", memory(ours, bare)
+    ours, theirs = _both(posts, 8, 0.0, n)
+    name, told = f"publish {posts:,} posts", memory(ours, theirs)
     yield Line(
-        f"{name}, 0 ms", "posts/s", figures(ours), "same requests bare", figures(bare), Goal(">=", 0.7), told
+        f"{name}, 0 ms",
+        "posts/s",
+        figures(ours),
+        "same requests bare",
+        figures(theirs),
+        Goal(">=", 0.7),
+        told,
     )
     slow = max(posts // 2, 1)
     name = f"publish {slow:,} posts, 200 ms"
-    ours, bare = _both(slow, 32, _SLOW, n)
+    ours, theirs = _both(slow, 32, SLOW, n)
     mine = figures(ours)
     yield Line(
-        name, "posts/s", mine, "same requests bare", figures(bare), Goal(">=", 0.93), memory(ours, bare)
+        name, "posts/s", mine, "same requests bare", figures(theirs), Goal(">=", 0.93), memory(ours, theirs)
     )
-    ideal = [32 / _SLOW] * n
+    ideal = [32 / SLOW] * n
     yield Line(name, "posts/s", mine, "threads / latency, one request", ideal, Goal(">=", 0.93))
 
 
 def _both(posts: int, threads: int, latency: float, n: int) -> list[list[Sample]]:
     return alternate(
-        n, lambda: _against(_ours, posts, threads, latency), lambda: _against(_bare, posts, threads, latency)
+        n, lambda: _against(_ours, posts, threads, latency), lambda: _against(bare, posts, threads, latency)
     )
 
 
@@ -66,11 +75,29 @@ def _against(side: Side, posts: int, threads: int, latency: float) -> Sample:
 
 def platform(connection: Connection, latency: float) -> None:
     """Be the platform, in a process of its own; tell how often requests ended how."""
-    with Rehearsal({_NAME: _TOKEN}, latency=latency, rate_limit=None) as rehearsal:
+    with Rehearsal({NAME: TOKEN}, latency=latency, rate_limit=None) as rehearsal:
         connection.send(rehearsal.url)
         children.wait(connection)
         kept = rehearsal.record.requests
         connection.send(Counter([str(each.outcome) for each in kept]) + Counter(requests=len(kept)))
+
+
+class _Unmetered(Mastodon):
+    """Mastodon without the rate that it states: what is measured is the outbox, not its waiting."""
+
+    capabilities = replace(Mastodon.capabilities, rate=None)
+
+
+class Unmetered:
+    """One channel, whose platform takes as much as it can."""
+
+    def find(self, channel: str, /) -> type[Connector]:
+        """Give its connector."""
+        return {"mastodon": _Unmetered}[channel]
+
+    def names(self) -> list[str]:
+        """Name it."""
+        return ["mastodon"]
 
 
 # ---- ours -------------------------------------------------------------------------------------
@@ -80,10 +107,10 @@ def _ours(url: str, posts: int, threads: int) -> Sample:
     with scratch() as folder:
         engine = db.connect(f"sqlite:///{folder / 'state.db'}")
         schema.ensure(engine)
-        accounts = Accounts(engine, _KEY)
-        accounts.connect("mastodon", _NAME, {"server": url, "token": _TOKEN}, "ada", db.utcnow())
-        _queue(engine, AccountView(_NAME, "mastodon", accounts.limits(_NAME)), posts)
-        rules = OutboxRules(threads=threads)
+        accounts = Accounts(engine, KEY, catalogue=Unmetered())
+        accounts.connect("mastodon", NAME, {"server": url, "token": TOKEN}, "ada", db.utcnow())
+        queue(engine, AccountView(NAME, "mastodon", accounts.limits(NAME)), posts)
+        rules = OutboxRules(threads=threads, batch=_BATCH)
         with Outbox(engine, accounts, rules, "bench", Ports(lambda _session, _item: "")) as outbox:
             sample = rate(posts, lambda: _sent(outbox, posts))
         accounts.close()
@@ -91,7 +118,8 @@ def _ours(url: str, posts: int, threads: int) -> Sample:
     return sample
 
 
-def _queue(engine: Engine, account: AccountView, posts: int) -> None:
+def queue(engine: Engine, account: AccountView, posts: int) -> None:
+    """Queue posts that are due."""
     now = db.utcnow()
     with db.writing(engine) as session:
         for i in range(posts):
@@ -111,12 +139,12 @@ def _text(i: int) -> str:
 # ---- bare -------------------------------------------------------------------------------------
 
 
-def _bare(url: str, posts: int, threads: int) -> Sample:
-    account = requests.get(f"{url}/api/v1/accounts/verify_credentials", headers=_bearer(), timeout=30).json()
-    return rate(posts, lambda: _in_threads(f"{url}/api/v1", account["id"], posts, threads))
+def bare(url: str, posts: int, threads: int) -> Sample:
+    """Send as many posts with `requests` and nothing else."""
+    return rate(posts, lambda: _in_threads(f"{url}/api/v1", posts, threads))
 
 
-def _in_threads(api: str, account: str, posts: int, threads: int) -> None:
+def _in_threads(api: str, posts: int, threads: int) -> None:
     waiting = iter(range(posts))
     lock = threading.Lock()
 
@@ -124,7 +152,7 @@ def _in_threads(api: str, account: str, posts: int, threads: int) -> None:
         with requests.Session() as session:
             session.headers.update(_bearer())
             while (i := _next(waiting, lock)) is not None:
-                _post(session, api, account, i)
+                _post(session, api, i)
 
     working = [threading.Thread(target=work) for _ in range(threads)]
     for thread in working:
@@ -138,12 +166,10 @@ def _next(waiting: Iterator[int], lock: threading.Lock) -> int | None:
         return next(waiting, None)
 
 
-def _post(session: requests.Session, api: str, account: str, i: int) -> None:
-    asked = {"limit": "1", "exclude_reblogs": "true"}
-    session.get(f"{api}/accounts/{account}/statuses", params=asked, timeout=30).json()
+def _post(session: requests.Session, api: str, i: int) -> None:
     body, key = {"status": _text(i), "visibility": "public"}, {"Idempotency-Key": f"bench-{i}"}
     session.post(f"{api}/statuses", json=body, headers=key, timeout=30).json()
 
 
 def _bearer() -> dict[str, str]:
-    return {"Authorization": f"Bearer {_TOKEN}"}
+    return {"Authorization": f"Bearer {TOKEN}"}

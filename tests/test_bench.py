@@ -16,12 +16,32 @@ SHAPE = re.compile(
     r"^.+ +[\d.,e+-]+ \S+ +\| .+: [\d.,e+-]+ \| ratio \d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\) "
     r"\| goal (none stated|[<>]= [\d.]+ (met|MISSED)) \| n=\d+( \| .+)?$"
 )
-TINY = {"tiers": 200, "import": 200, "render": 20, "redirect": 1, "publish": 8, "plan": 10}
-LINES = {"tiers": 2, "import": 1, "render": 2, "redirect": 2, "publish": 3, "plan": 1}
+TINY = {
+    "tiers": 200,
+    "import": 200,
+    "render": 20,
+    "redirect": 1,
+    "publish": 8,
+    "workers": 8,
+    "outbox": 60,
+    "plan": 10,
+}
+LINES = {
+    "tiers": 2,
+    "import": 1,
+    "render": 2,
+    "redirect": 2,
+    "publish": 3,
+    "workers": 3,
+    "outbox": 4,
+    "plan": 1,
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.servers] * (name == "workers")) for name in cases.CASES]
+)
 def test_each_case_runs_and_prints_its_ratio(name: str) -> None:
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
