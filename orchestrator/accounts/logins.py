@@ -183,11 +183,11 @@ class Accounts:
 
     def rotate(self) -> int:
         """Seal everything anew that an older key sealed; return how many values that were."""
-        return rotating.rotate(self._engine, sealing.ring(self._key))
+        return rotating.rotate(self._engine, sealing.ring(self._key).reload())
 
     def sealed_by_older(self) -> int:
         """Count what the newest key did not seal."""
-        return rotating.older(self._engine, sealing.ring(self._key))
+        return rotating.older(self._engine, sealing.ring(self._key).reload())
 
     # ---- connectors ---------------------------------------------------------------------------
 

@@ -36,12 +36,16 @@ class Ring:
         """Return the key of this id, None where nobody has it any more."""
         return self._among(named) or self._anew(named)
 
+    def reload(self) -> "Ring":
+        """Load the keys anew."""
+        self._keys = tuple(self._load())
+        return self
+
     def _among(self, named: bytes) -> bytes | None:
         return next((key for key in self._keys if key_id(key) == named), None)
 
     def _anew(self, named: bytes) -> bytes | None:
-        self._keys = tuple(self._load())
-        return self._among(named)
+        return self.reload()._among(named)
 
 
 Keys = bytes | Ring

@@ -17,7 +17,7 @@ from sqlmodel import Session
 import connectors
 from connectors.base import Media, Post
 from orchestrator import audience, brand, db, items, links, outbox, report, team
-from orchestrator.accounts import Account, Accounts
+from orchestrator.accounts import Account, Accounts, Ring
 from orchestrator.app import history, ledger, schema, shops, stopping
 from orchestrator.app.choosing import one_account
 from orchestrator.app.history import Brought, Progress, Shelf
@@ -78,7 +78,8 @@ class Orchestrator:
         )
         self.facts = Facts(self.brand.facts, self.brand.engine)
         request = self.brand.outbox.request.total_seconds()
-        self._accounts = Accounts(self.engine, self.brand.key("accounts"), request)
+        ring = Ring(lambda: self.brand.keys("accounts"))
+        self._accounts = Accounts(self.engine, ring, request, clock=self.now)
         self._programme = Programme(self.brand, self._accounts)
 
     def __enter__(self) -> "Orchestrator":

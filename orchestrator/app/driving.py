@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import FrameType
 
 from orchestrator import team
-from orchestrator.app import Orchestrator, views
+from orchestrator.app import Orchestrator, connecting, views
 from orchestrator.app.ledger import Asked
 from orchestrator.app.telling import telling
 from orchestrator.dispatch import Clock, Tick, Turns
@@ -31,6 +31,7 @@ def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
         Tick("publish", outbox.publish_due, _SOON, lambda: app.look(outbox.next_due)),
         Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
         Tick("notices", tells.run, _ASKED),
+        Tick("refresh", lambda: connecting.renew(app), _ASKED),
         Tick("watch", tells.watch, _NOW_AND_THEN, everywhere=True),  # a dead clock cannot tell that it is
         Tick("collect", app.collect, _COLLECT),
         Tick("report", lambda: _keep_report(app), _REPORT),

@@ -9,10 +9,11 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from orchestrator.accounts import Account
-from orchestrator.app import Orchestrator, telling
+from orchestrator.accounts import CONNECTED, Account
+from orchestrator.app import Orchestrator, connecting, telling
 from orchestrator.app.meters import Meter, meters
 from orchestrator.cli.asking import Json, opened, output
+from orchestrator.cli.consent import Way, consent
 from orchestrator.cli.show import table
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(connect)
     app.command()(disconnect)
     app.command()(accounts)
+    app.command("rotate-keys")(rotate_keys)
     app.add_typer(_team, name="team")
 
 
@@ -40,9 +42,21 @@ def connect(
     from_: Annotated[
         str, typer.Option("--from", help="A JSON file with the settings; - reads them from stdin.")
     ] = "",
+    token: Annotated[
+        bool, typer.Option("--token", help="Ask for a token made by hand, not for consent in the browser.")
+    ] = False,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Consent on another machine, and paste the address it ended at.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(help="Where the browser comes back to on this machine; 0: any free port.")
+    ] = 0,
+    redirect: Annotated[
+        str, typer.Option(help="With --paste: the redirect address that the platform knows of your app.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Connect a login, or a shop's signing secret; connecting again renews it."""
+    """Connect a login, by consent or by its token, or a shop's secret; connecting again renews it."""
     app, out = opened(ctx), output(as_json)
     given = _given(set_ or [], from_)
     if channel == "shop":
@@ -52,12 +66,38 @@ def connect(
         out.give({"shop": name, "kind": kind, "webhook": address}, lambda console: console.print(
             f"Shop {name} is connected. Let it send its orders to {address}", markup=False))  # fmt: skip
         return
-    settings = _complete(app, channel, given, as_json)
-    account = app.connect(channel, name, settings)
+    account = (
+        consent(app, channel, name, _before(app, channel, given, as_json), Way(paste, port, redirect))
+        if not token and _consents(app, channel, given, paste or bool(redirect or port))
+        else app.connect(channel, name, _complete(app, channel, given, as_json))
+    )
     out.give(
         {"account": account.name, "channel": account.channel, "handle": account.handle},
         lambda console: console.print(f"Connected {account.name} as {account.handle}.", markup=False),
     )
+
+
+def _consents(app: Orchestrator, channel: str, given: dict[str, str], asked: bool) -> bool:
+    """Tell whether to walk through consent: nobody gave a token, and there is somebody to walk."""
+    app.settings_of(channel)
+    complete = all(name in given for name, info in app.settings_of(channel).items() if info.is_required())
+    by_hand = complete or "token" in given or not connecting.consents(app, channel)
+    return asked or not (by_hand or not sys.stdin.isatty())
+
+
+def _before(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
+    """Ask for what is needed before a person consents."""
+    known = {each.name: each for each in connecting.fields(app, channel)}
+    _refuse_strange(channel, given, [*known, *app.settings_of(channel)])
+    for name, field in known.items():
+        if name not in given and (field.required or name == "client_secret"):
+            given[name] = _ask(name, hidden=field.secret, as_json=as_json, empty=not field.required)
+    return {name: value for name, value in given.items() if value}
+
+
+def _refuse_strange(channel: str, given: dict[str, str], known: list[str]) -> None:
+    if strange := [name for name in given if name not in known]:
+        raise CheckError(*(f"{channel} has no setting {name!r}{suggest(name, known)}" for name in strange))
 
 
 def _given(pairs: list[str], file: str) -> dict[str, str]:
@@ -79,8 +119,7 @@ def _given(pairs: list[str], file: str) -> dict[str, str]:
 def _complete(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
     """Ask for the settings nobody gave; those with a default are left to it."""
     known = app.settings_of(channel)
-    if strange := [name for name in given if name not in known]:
-        raise CheckError(*(f"{channel} has no setting {name!r}{suggest(name, known)}" for name in strange))
+    _refuse_strange(channel, given, list(known))
     for name, info in known.items():
         if name not in given and info.is_required():
             given[name] = _ask(name, hidden=_is_secret(info.annotation), as_json=as_json)
@@ -91,10 +130,22 @@ def _is_secret(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, SecretStr)
 
 
-def _ask(name: str, hidden: bool, as_json: bool) -> str:
+def _ask(name: str, hidden: bool, as_json: bool, empty: bool = False) -> str:
     if as_json or not sys.stdin.isatty():
         raise CheckError(f"the setting {name!r} is missing: give it with --set {name}=... or --from FILE")
-    return str(typer.prompt(name, hide_input=hidden))
+    default = "" if empty else None
+    return str(typer.prompt(name, default, hide_input=hidden, show_default=False, err=True))
+
+
+def rotate_keys(ctx: typer.Context, as_json: Json = False) -> None:
+    """Seal every secret with a new key; stopped half-way, run it again. Links stay valid."""
+    app, out = opened(ctx), output(as_json)
+    done = connecting.rotate(app)
+    goes_on = " An earlier turn was finished." if done.resumed else ""
+    out.give(
+        {"sealed": done.sealed, "resumed": done.resumed},
+        lambda console: console.print(f"{done.sealed} secrets are sealed anew.{goes_on}", markup=False),
+    )
 
 
 def disconnect(
@@ -121,7 +172,8 @@ def accounts(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _account(login: Account, meter: Meter) -> dict[str, Any]:
-    shown = ("name", "channel", "handle", "owner", "status", "reason", "checked_at")
+    shown = ["name", "channel", "handle", "owner", "status", "reason", "checked_at"]
+    shown += ["token_until", "ends_at", "renew_error"]
     return {name: getattr(login, name) for name in shown} | {
         "next_at": meter.next_at,
         "micro_usd_used": meter.used,
@@ -137,6 +189,10 @@ def _tell(console: Console, data: dict[str, list[dict[str, Any]]]) -> None:
     rows = table("account", "channel", "handle", "health", "may send", "spent this month")
     for each in data["accounts"]:
         health = each["status"] if not each["reason"] else f"{each['status']}: {each['reason']}"
+        if each["ends_at"] and each["status"] == CONNECTED:
+            health += f" until {each['ends_at']:%Y-%m-%d}, then connect it again"
+        if each["renew_error"] and each["status"] == CONNECTED:
+            health += f"; could not be renewed yet: {each['renew_error']}"
         send = f"from {each['next_at']:%Y-%m-%d %H:%M:%S} UTC" if each["next_at"] else "now"
         rows.add_row(each["name"], each["channel"], each["handle"], health, send, each["money"])
     for shop in data["shops"]:

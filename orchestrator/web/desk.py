@@ -122,6 +122,8 @@ _NOTES = {
     "cancelled": "{} called off",
     "moved": "{} moved",
     "decided": "your decision about {} is kept",
+    "stopped": "stopped; {} on the way when it was given, and ended since",
+    "resumed": "{} queued again",
 }
 
 
@@ -138,7 +140,7 @@ class Desk:
     """Where colleagues are received: knows who is here, and writes their pages."""
 
     def __init__(self, app: Orchestrator, links: Links) -> None:
-        self.app, self.links, self.seal = app, links, Seal(app.brand.key("cookies"))
+        self.app, self.links, self.seal = app, links, Seal(app.brand.keys("cookies")[0])
         self._pages = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
