@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from sqlmodel import SQLModel
 
 from orchestrator import db, dispatch
@@ -314,6 +315,20 @@ threading.Event().wait()
 """
 
 
+def writable(engine: Engine) -> bool:
+    """Say whether nobody holds the write lock of a file right now."""
+    assert engine.url.database is not None
+    connection = sqlite3.connect(engine.url.database, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
 class Another:
     """A holder in a process of its own."""
 
@@ -327,6 +342,14 @@ class Another:
 
     def count(self) -> int:
         return self.acted.read_text().count("acted") if self.acted.exists() else 0
+
+    def pause(self, engine: Engine) -> None:
+        """Stop it where it stands, but not with a file's only write lock in its hand: nobody could go on."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        while engine.dialect.name == "sqlite" and not writable(engine):
+            os.kill(self.process.pid, signal.SIGCONT)
+            threading.Event().wait(0.05)
+            os.kill(self.process.pid, signal.SIGSTOP)
 
     def end(self) -> None:
         self.process.kill()
@@ -357,7 +380,7 @@ def test_a_holder_that_is_paused_and_wakes_after_its_turn_does_nothing_more(
 ) -> None:
     here = Turns(engine, "here", db.clock(engine), QUICK)
     until(lambda: another.count() > 2)
-    os.kill(another.process.pid, signal.SIGSTOP)
+    another.pause(engine)
     here.start()
     try:
         until(here.mine)
@@ -370,6 +393,24 @@ def test_a_holder_that_is_paused_and_wakes_after_its_turn_does_nothing_more(
         assert whose(engine) == "here"
     finally:
         here.stop()
+
+
+@pytest.mark.servers
+def test_a_holder_that_is_paused_in_the_midst_of_its_beat_keeps_nobody_waiting(
+    postgres_server: PostgresServer,
+) -> None:
+    engine = db.connect(postgres_server.fresh_database())
+    SQLModel.metadata.create_all(engine)
+    one, two = (Turns(engine, name, db.utcnow, QUICK) for name in ("one", "two"))
+    assert one.beat()
+    with pytest.raises(OutsideError), db.writing(engine) as session:  # how far it gets before it is paused
+        one._let_nobody_wait(session)
+        session.execute(update(Turn).values(beat_at=db.utcnow()))
+        two.start()
+        until(two.mine)
+        two.stop()
+    assert whose(engine) == "two"
+    engine.dispose()
 
 
 # ---- whose time -------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ class Turns:
         """Show that we live; take the turn where it is free; return whether it is ours."""
         begun = self._steady()
         with db.writing(self._engine) as session:
+            self._let_nobody_wait(session)
             now = self._now()
             self._sign(session, now)
             ours = self._keep(session, now) or self._take(session, now)
@@ -111,6 +112,12 @@ class Turns:
         return ours
 
     # ---- in one transaction -------------------------------------------------------------------
+
+    def _let_nobody_wait(self, session: Session) -> None:
+        """Have PostgreSQL end this transaction if we stand still in it: others wait for the row we hold."""
+        if self._engine.dialect.name == "postgresql":
+            half = int(self._pace.hold.total_seconds() * 500)
+            session.connection().exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {half}")
 
     def _keep(self, session: Session, now: datetime) -> bool:
         """Hold on to a turn that is still ours in the row, whoever saw it run out meanwhile."""
