@@ -10,9 +10,14 @@ CATALOGUE = {
     "bluesky": "connectors.bluesky:Bluesky",
     "discord": "connectors.discord:Discord",
     "email": "connectors.email:Email",
+    "facebook": "connectors.facebook:Facebook",
+    "instagram": "connectors.instagram:Instagram",
     "mastodon": "connectors.mastodon:Mastodon",
+    "pinterest": "connectors.pinterest:Pinterest",
     "practice": "connectors.practice:Practice",
+    "slack": "connectors.slack:Slack",
     "telegram": "connectors.telegram:Telegram",
+    "threads": "connectors.threads:Threads",
     "x": "connectors.x:X",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties

@@ -135,7 +135,7 @@ class Operation:
                 yield f"header {each.name!r} is missing"
 
     def _body(self, sent: Sent) -> Iterator[str]:
-        if not sent.body and not self.bodies:
+        if self.others or (not sent.body and not self.bodies):
             return
         if not sent.body:
             if self.body_required:
@@ -233,15 +233,30 @@ def _properties(judge: Judge, schema: Schema) -> dict[str, Schema]:
     """Collect every field that a schema knows, whichever way it is composed."""
     found: dict[str, Schema] = {}
     whole = resolved(judge, schema)
-    for each in (part for key in ("allOf", "anyOf", "oneOf") for part in whole.get(key, ())):
-        found |= _properties(judge, each)
+    for each in _pieces(whole):
+        for name, told in _properties(judge, each).items():
+            found[name] = {"anyOf": [found[name], told]} if name in found else told
     return found | dict(whole.get("properties", {}))
+
+
+def _pieces(whole: Schema) -> Iterator[Schema]:
+    """Yield what a schema is composed of."""
+    return (part for key in ("allOf", "anyOf", "oneOf") for part in whole.get(key, ()))
+
+
+def _items(judge: Judge, schema: Schema) -> Schema:
+    """Return what a list holds, whichever way its schema is composed."""
+    whole = resolved(judge, schema)
+    if "items" in whole:
+        return whole["items"]  # type: ignore[no-any-return]
+    found = [inner for inner in (_items(judge, each) for each in _pieces(whole)) if inner]
+    return {"anyOf": found} if found else {}
 
 
 def _unknown(judge: Judge, schema: Schema, value: object, where: str) -> Iterator[str]:
     """Name what a schema does not know, even where it would let it pass: a misspelled field is no field."""
     if isinstance(value, list):
-        inner = resolved(judge, schema).get("items", {})
+        inner = _items(judge, schema)
         for each in value:
             yield from _unknown(judge, inner, each, where)
         return

@@ -1,7 +1,7 @@
 """What each channel is held against: its specification, where that lies, and how far it can be trusted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -9,8 +9,8 @@ from typing import Literal
 from tests.wire.discovery import Discovery
 from tests.wire.lexicon import Lexicons
 from tests.wire.openapi import OpenApi, Operations, Several, Spec
-from tests.wire.operation import Operation
-from tests.wire.tables import Graph, Recorded, Telegram, Transcription
+from tests.wire.operation import Operation, Parameter, Schema
+from tests.wire.tables import Graph, Recorded, Telegram, Transcription, named
 
 SPECS = Path(__file__).parents[3] / "shared" / "platforms" / "specs"
 Maturity = Literal["specification", "recording", "real server", "transcription"]
@@ -40,9 +40,63 @@ def _more(*names: str) -> Operations:
     return Operations(Operation(method, path, others=True) for method, path in told)
 
 
+def also(spec: Operations, more: Mapping[str, Collection[str]]) -> Operations:
+    """Add names that operations take by newer documents than their specification."""
+    return Operations(_wider(each, more.get(each.name, ())) for each in spec.all)
+
+
+def _wider(operation: Operation, names: Collection[str]) -> Operation:
+    if not names:
+        return operation
+    known: Schema = {"properties": {name: {} for name in names}}
+    bodies = {kind: {"allOf": [told or {}, known]} for kind, told in operation.bodies.items()}
+    parameters = [*operation.parameters, *(Parameter(name, "query") for name in names)]
+    return replace(operation, parameters=parameters, bodies=bodies)
+
+
+def _form(name: str) -> Operation:
+    """Make an operation that takes any form with files."""
+    return replace(_more(name).all[0], bodies={"multipart/form-data": None})
+
+
 _ELSEWHERE = {
+    # The storage that an upload's address names takes a form with the file: "Create video Pins",
+    # https://developers.pinterest.com/docs/work-with-organic-content-and-users/create-boards-and-pins/
+    "pinterest": Operations([_form("POST /")]),
+    # https://docs.slack.dev/reference/methods/files.getUploadURLExternal
+    # https://docs.slack.dev/reference/methods/files.completeUploadExternal
+    # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+    "slack": Operations(
+        [
+            named(
+                "POST",
+                "/api/files.getUploadURLExternal",
+                {"filename", "length", "alt_txt", "snippet_type"},
+            ),
+            named(
+                "POST",
+                "/api/files.completeUploadExternal",
+                {"files", "channel_id", "initial_comment", "thread_ts", "channels", "blocks"},
+            ),
+            named(
+                "POST",
+                "/services/{team}/{place}/{secret}",
+                {"text", "blocks", "attachments", "thread_ts", "response_type", "unfurl_links"},
+            ),
+            Operation("POST", "/upload/v1/{place}", others=True),  # bytes alone
+        ]
+    ),
     # https://nodeinfo.diaspora.software/protocol.html
     "mastodon": _more("GET /.well-known/nodeinfo", "GET /nodeinfo/{version}"),
+}
+
+
+# Slack's specification is of 2021; what came later is described at
+# https://docs.slack.dev/reference/methods/chat.postMessage (metadata),
+# https://docs.slack.dev/reference/methods/conversations.history (include_all_metadata)
+_SLACK = {
+    "POST /api/chat.postMessage": ("metadata",),
+    "GET /api/conversations.history": ("include_all_metadata",),
 }
 
 
@@ -109,7 +163,7 @@ PLATFORMS: dict[str, Platform] = {
         "tiktok/tiktok_contract.json",
     ),
     "pinterest": Platform(
-        lambda: OpenApi(SPECS / "pinterest/openapi/openapi.json"),
+        lambda: Several(OpenApi(SPECS / "pinterest/openapi/openapi.json"), _ELSEWHERE["pinterest"]),
         ("specification",),
         "pinterest/openapi/openapi.json",
     ),
@@ -129,10 +183,17 @@ PLATFORMS: dict[str, Platform] = {
         "discord/openapi/openapi.json",
     ),
     "slack": Platform(
-        lambda: OpenApi(SPECS / "slack/openapi/slack_web_openapi_v2.json", without=frozenset({"token"})),
+        lambda: Several(
+            also(
+                OpenApi(SPECS / "slack/openapi/slack_web_openapi_v2.json", without=frozenset({"token"})),
+                _SLACK,
+            ),
+            _ELSEWHERE["slack"],
+        ),
         ("specification", "recording"),
         "slack/openapi/slack_web_openapi_v2.json",
         "slack/samples",
+        kinds=("POST /upload/v1/{}",),
         errors_inside=True,
     ),
     "matrix": Platform(
