@@ -98,11 +98,11 @@ class Graph(Operations):
             path = f"/{{version}}/{{id}}/{edge}" if edge else "/{version}/{id}"
             known = {each["name"] for each in api["params"]}
             needed = [each["name"] for each in api["params"] if each.get("required")]
-            yield _loose(api["method"], path, known | self._ANYWHERE, needed)
-        yield _loose("GET", "/{version}/{id}", self._ANYWHERE)
+            yield named(api["method"], path, known | self._ANYWHERE, needed)
+        yield named("GET", "/{version}/{id}", self._ANYWHERE)
 
 
-def _loose(method: str, path: str, names: AbstractSet[str], needed: Collection[str] = ()) -> Operation:
+def named(method: str, path: str, names: AbstractSet[str], needed: Collection[str] = ()) -> Operation:
     """Make an operation whose fields may stand in the query or the body alike."""
     known = sorted(names)
     parameters = [Parameter(name, "query", method == "GET" and name in needed) for name in known]
@@ -130,7 +130,7 @@ class Transcription(Operations):
                         *_names(each),
                         *(n for n, _ in parse_qsl(query)),
                     }
-        super().__init__(_loose(method, path, names) for (method, path), names in by_name.items())
+        super().__init__(named(method, path, names) for (method, path), names in by_name.items())
 
 
 def _blanks(path: str) -> str:
@@ -160,7 +160,7 @@ class Recorded(Operations):
         names: dict[tuple[str, str], set[str]] = defaultdict(set)
         for method, path, carried in _recorded(cassettes):
             names[method, _template(path.rstrip("/"), templates)] |= carried
-        super().__init__(_loose(method, path, each) for (method, path), each in names.items())
+        super().__init__(named(method, path, each) for (method, path), each in names.items())
 
 
 def _template(path: str, templates: tuple[str, ...]) -> str:

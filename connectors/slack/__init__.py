@@ -1,0 +1,229 @@
+"""A Slack channel, through an app's bot or an incoming webhook: https://docs.slack.dev/apis/web-api/"""
+
+import html
+import json
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, HttpUrl, SecretStr, model_validator
+
+from connectors.base import (
+    Attempt,
+    Capabilities,
+    OAuth,
+    Post,
+    Published,
+    Rate,
+    Reading,
+    Repeat,
+    UncertainError,
+    Window,
+    problems,
+)
+from connectors.http import Address, MissingError
+from connectors.media import fit
+from connectors.slack.answers import Channel, History, Line, Message, Sent, Team, Told
+from connectors.slack.holding import Holding
+from connectors.slack.uploading import blocks, upload
+
+_PAGE, _PAGES = 100, 30
+_SKEW = timedelta(minutes=1)
+_SECTION = 3_000  # characters of a text that stands above pictures
+_EVENT = "engagement_post"
+
+
+def _length(text: str) -> int:
+    """Count what is sent: three characters are spelled out.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return len(_escaped(text))
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+class Slack(Holding):
+    """One channel. A bot looks for its message by a key that it put in; a webhook cannot look."""
+
+    name = "slack"
+    capabilities = Capabilities(
+        text_limit=4_000,  # advised; what is over 40,000 is cut off without a word
+        measure=_length,
+        media_limit=10,
+        media_types=frozenset({"image/jpeg", "image/png", "image/gif"}),
+        media_bytes=100_000_000,
+        alt_limit=1_000,
+        metrics=frozenset({"reactions", "reply_count"}),
+        rate=Rate(60, minutes=1),
+        repeat=Repeat.LISTING,
+        lag=timedelta(seconds=5),
+        schedules=Window(minutes=2, days=120),
+        deletes=True,
+        threads=True,
+        source="https://docs.slack.dev/reference/methods/chat.postMessage",
+        checked=date(2026, 8, 22),
+    )
+    oauth = OAuth(
+        authorize="https://slack.com/oauth/v2/authorize",
+        token="https://slack.com/api/oauth.v2.access",  # noqa: S106  (an address)
+        scopes=(
+            "chat:write", "channels:read", "channels:history", "groups:read", "groups:history", "files:write",
+            "reactions:read",
+        ),
+        pkce=False,
+        refresh="",
+    )  # fmt: skip
+
+    class Settings(BaseModel):
+        """A bot's token and the channel's id; or the address of an incoming webhook."""
+
+        token: SecretStr = SecretStr("")
+        channel: str = ""
+        webhook: SecretStr = SecretStr("")
+        client_id: str = ""
+        client_secret: SecretStr = SecretStr("")
+        api: Address = HttpUrl("https://slack.com")
+
+        @model_validator(mode="after")
+        def _one_of_two(self) -> "Slack.Settings":
+            bot = bool(self.token.get_secret_value() and self.channel)
+            hook = self.webhook.get_secret_value()
+            if bot == bool(hook):
+                raise ValueError("give a bot's token and channel, or a webhook, not both")
+            if hook and len(urlsplit(hook).path.strip("/").split("/")) != 4:
+                raise ValueError("a webhook's address ends in /services/T.../B.../...")
+            return self
+
+    settings: Settings
+
+    def __init__(
+        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
+    ) -> None:
+        super().__init__(settings, memory, timeout)
+        self.channel, self.hook = settings.channel, settings.webhook.get_secret_value()
+        token = settings.token.get_secret_value()
+        self.http = Line(settings.api, {"Authorization": f"Bearer {token}"} if token else {}, timeout)
+        if self.hook:
+            found = urlsplit(self.hook)
+            self.http = Line(f"{found.scheme}://{found.netloc}", {}, timeout)
+            self.http.secrets.add(found.path.rpartition("/")[2])
+
+    def whoami(self) -> str:
+        """Return `#channel (workspace)`; a webhook does not say where it leads."""
+        if self.hook:
+            return f"webhook {'/'.join(urlsplit(self.hook).path.strip('/').split('/')[1:3])}"
+        team = self.http.ask("GET", "/api/auth.test", Team)
+        self.memory["url"] = team.url
+        asked = {"channel": self.channel}
+        channel = self.http.ask("GET", "/api/conversations.info", Channel, params=asked).channel
+        return f"#{channel.name or self.channel} ({team.team})"
+
+    def limits(self) -> Capabilities:
+        """Return what a bot, or a webhook, can do."""
+        if self.hook:
+            return replace(
+                self.capabilities,
+                repeat=Repeat.NOTHING,
+                media_limit=0,
+                threads=False,
+                deletes=False,
+                schedules=None,
+            )
+        return self.capabilities
+
+    def problems(self, post: Post) -> list[str]:
+        """Say what Slack would refuse; a text above pictures is shorter."""
+        limits = self.limits()
+        return problems(post, replace(limits, text_limit=_SECTION) if post.media else limits)
+
+    # ---- publish and find ---------------------------------------------------------------------
+
+    def publish(self, post: Post, attempt: Attempt) -> Published:
+        """Upload the pictures, then send one message that shows them."""
+        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
+        self.check(post)
+        if self.hook:
+            return self._hooked(post, attempt)
+        files = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
+        told = {"event_type": _EVENT, "event_payload": {"key": attempt.key}}
+        body = {**self.body(post), "metadata": json.dumps(told)}
+        if files:
+            body["blocks"] = json.dumps(blocks(_escaped(post.text), files, post.media))
+        response = self.http.commit(attempt, "POST", "/api/chat.postMessage", data=body)
+        return self._published(self.http.accepted(response, Sent).ts)
+
+    def body(self, post: Post) -> dict[str, str]:
+        """Return the fields of a message."""
+        told = {"channel": self.channel, "text": _escaped(post.text)}
+        return told | ({"thread_ts": post.reply_to} if post.reply_to else {})
+
+    def _hooked(self, post: Post, attempt: Attempt) -> Published:
+        team, place, secret = urlsplit(self.hook).path.strip("/").split("/")[1:]
+        body = {"text": _escaped(post.text)}
+        response = self.http.commit(attempt, "POST", f"/services/{team}/{place}/{secret}", json=body)
+        if response.text.strip() != "ok":
+            raise UncertainError("Slack's webhook did not say ok.")
+        return Published(attempt.key)  # it has no id there
+
+    def find(self, post: Post, attempt: Attempt) -> Published | None:
+        """Look through the channel since the try for the message with our key; the earliest is it."""
+        if self.hook:
+            raise UncertainError("A webhook of Slack cannot look for its messages; look in the channel.")
+        mine = [each for each in self._since(attempt) if each.bot_id and each.says(post, attempt.key)]
+        free = [each for each in mine if not attempt.taken(each.ts)]
+        return self._published(free[-1].ts) if free else None
+
+    def _since(self, attempt: Attempt) -> Iterator[Message]:
+        oldest = (attempt.started_at - _SKEW).timestamp()
+        asked = {"channel": self.channel, "oldest": f"{oldest:.6f}", "limit": str(_PAGE)}
+        asked["include_all_metadata"] = "true"
+        for _ in range(_PAGES):
+            page = self.http.ask("GET", "/api/conversations.history", History, params=asked)
+            yield from page.messages
+            if not page.response_metadata.next_cursor:
+                return
+            asked["cursor"] = page.response_metadata.next_cursor
+        raise UncertainError("The channel does not list its messages back to the time of this attempt.")
+
+    def _published(self, ts: str) -> Published:
+        base = self.memory.get("url", "")
+        url = f"{base}archives/{self.channel}/p{ts.replace('.', '')}" if base else ""
+        return Published(ts, url, datetime.fromtimestamp(float(ts), UTC))
+
+    # ---- read and delete ----------------------------------------------------------------------
+
+    def read(self, ids: Sequence[str]) -> list[Reading]:
+        """Count reactions and replies of each message; one that is gone, or of a webhook, reports nothing."""
+        now = datetime.now(UTC)
+        found = {each: None if self.hook else self._message(each) for each in ids}
+        return [
+            Reading(id, metric, value, now)
+            for id, told in found.items()
+            for metric, value in (
+                ("reactions", sum(each.count for each in told.reactions) if told else None),
+                ("reply_count", told.reply_count if told else None),
+            )
+        ]
+
+    def _message(self, ts: str) -> Message | None:
+        asked = {"channel": self.channel, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
+        page = self.http.ask("GET", "/api/conversations.history", History, params=asked)
+        return next((each for each in page.messages if each.ts == ts), None)
+
+    def delete(self, id: str) -> None:
+        """Delete a message; one that is gone already is fine."""
+        if self.hook:
+            return super().delete(id)
+        try:
+            self.http.ask("POST", "/api/chat.delete", Told, data={"channel": self.channel, "ts": id})
+        except MissingError:
+            return None
+        return None
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.http.close()
