@@ -10,6 +10,7 @@ from connectors.base import ConnectorError
 from orchestrator import db, items
 from orchestrator.accounts import Account
 from orchestrator.app.sending import Sending
+from orchestrator.audience import Tier
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Campaign, Item, Status
@@ -38,6 +39,18 @@ def resume(sending: Sending, which: str, by: str, pace: int) -> Resumed:
 def in_force(session: Session) -> tuple[Stop, ...]:
     """List the stops that are not over, the oldest first."""
     return stops.active(session)
+
+
+def scopes(session: Session) -> tuple[str, ...]:
+    """List what can be stopped, as `--scope` names it."""
+    running = select(Campaign.id).where(Campaign.status == "running").order_by(Campaign.id)
+    return (
+        "all",
+        *(f"account:{name}" for name in session.exec(select(Account.name).order_by(Account.name))),
+        *(f"platform:{name}" for name in sorted(set(session.exec(select(Account.channel))))),
+        *(f"campaign:{name}" for name in session.exec(running)),
+        *(f"tier:{tier.slug}" for tier in Tier),
+    )
 
 
 def _known(session: Session, scope: Scope) -> None:

@@ -69,7 +69,13 @@ def _ended(session: Session, order: Order) -> list[Stop]:
     else:
         chosen = [stop for stop in active if order.scope in (None, Scope.of(stop))]
     if not chosen:
-        what = f"stop {order.stop_id}" if order.stop_id else f"{order.scope or 'any stop'}"
+        what = (
+            f"stop {order.stop_id}"
+            if order.stop_id
+            else f"a stop of {order.scope}"
+            if order.scope
+            else "any stop"
+        )
         raise ConflictError(f"{what[0].upper()}{what[1:]} is not in force (any more). {_those(active)}")
     return [session.get_one(Stop, stop.id) for stop in chosen]
 

@@ -9,11 +9,13 @@ from fastapi.responses import RedirectResponse
 
 from orchestrator.app import views, vitals
 from orchestrator.app.ledger import Asked
+from orchestrator.app.stopping import in_force, scopes
 from orchestrator.app.views import Choice
 from orchestrator.errors import CheckError
 from orchestrator.intake import values
 from orchestrator.outbox import shown
 from orchestrator.report import FORMATS
+from orchestrator.web import stopping
 from orchestrator.web.desk import LOOKS, PRIVATE, Desk, Form, Posted, Visit, noted
 
 _FIRST_WAITING, _ON_A_PAGE = 20, 50  # items that wait: of each status, or of the one that is chosen
@@ -45,7 +47,7 @@ def _at_a_glance(routes: APIRouter, desk: Desk) -> None:
     def overview(request: Request) -> Response:
         """Show everything at a glance."""
         visit = desk.visit(request)
-        return desk.page(request, visit, "overview", seen=visit.app.look(views.overview))
+        return desk.page(request, visit, "overview", **_stops(visit), seen=visit.app.look(views.overview))
 
     @routes.get("/outbox")
     def outbox(
@@ -64,7 +66,12 @@ def _at_a_glance(routes: APIRouter, desk: Desk) -> None:
             seen = look(views.several, list(mine))
             groups.append((each, found, [(view, mine[view.item.id]) for view in seen]))
         what = {"groups": groups, "pulse": look(views.pulse, now), "troubles": look(vitals.troubles)}
-        return desk.page(request, visit, "outbox", **what, chosen=status)
+        return desk.page(request, visit, "outbox", **what, **_stops(visit), chosen=status)
+
+
+def _stops(visit: Visit) -> dict[str, object]:
+    """Return what is stopped and what could be, as templates show it."""
+    return {"stops": visit.app.look(in_force), "scopes": visit.app.look(scopes)}
 
 
 def _campaigns(routes: APIRouter, desk: Desk) -> None:
@@ -136,7 +143,10 @@ _ACTS: dict[str, Callable[[Visit, Form], tuple[str, int]]] = {
     "cancel": _cancel,
     "move": _move,
     "decide": _decide,
+    "stop": stopping.stop,
+    "resume": stopping.resume,
 }
+_ABOUT_ALL = ("approve-all", "stop", "resume")
 
 
 def _acts(routes: APIRouter, desk: Desk) -> None:
@@ -147,7 +157,7 @@ def _acts(routes: APIRouter, desk: Desk) -> None:
         if what not in _ACTS:
             raise views.MissingError(f"Nothing here is called {what!r}.")
         note, number = _ACTS[what](visit, form)
-        item_id = "" if what == "approve-all" else f"item-{form.text('ref').partition('@')[0]}"
+        item_id = "" if what in _ABOUT_ALL else f"item-{form.text('ref').partition('@')[0]}"
         return RedirectResponse(noted(form.back, note, number, item_id), 303, PRIVATE)
 
 
