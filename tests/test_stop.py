@@ -365,7 +365,7 @@ def test_what_is_not_in_force_cannot_be_resumed(world: World) -> None:
     with pytest.raises(CheckError, match="no stop 99"):
         resume(world, 99)
     resume(world, number)
-    with pytest.raises(ConflictError, match="not in force"):
+    with pytest.raises(ConflictError, match="over already"):
         resume(world, number)
     with pytest.raises(ConflictError, match="Nothing is stopped"):
         resume(world)

@@ -91,7 +91,7 @@ def test_a_scope_that_nothing_belongs_to_is_refused_with_a_hint(
 
 def test_what_is_not_in_force_is_a_conflict(fresh: World) -> None:
     code, told = said(fresh, "resume")
-    assert (code, told["error"]) == (4, "Any stop is not in force (any more). Nothing is stopped.")
+    assert (code, told["error"]) == (4, "Nothing is stopped.")
     assert said(fresh, "resume", "x")[0] == 2
 
 

@@ -69,15 +69,14 @@ def _ended(session: Session, order: Order) -> list[Stop]:
     else:
         chosen = [stop for stop in active if order.scope in (None, Scope.of(stop))]
     if not chosen:
-        what = (
-            f"stop {order.stop_id}"
-            if order.stop_id
-            else f"a stop of {order.scope}"
-            if order.scope
-            else "any stop"
-        )
-        raise ConflictError(f"{what[0].upper()}{what[1:]} is not in force (any more). {_those(active)}")
+        raise ConflictError(f"{_over(order)} {_those(active)}".strip())
     return [session.get_one(Stop, stop.id) for stop in chosen]
+
+
+def _over(order: Order) -> str:
+    if order.stop_id:
+        return f"Stop {order.stop_id} is over already."
+    return f"There is no stop of {order.scope} in force." if order.scope else ""
 
 
 def _those(active: Sequence[Stop]) -> str:
