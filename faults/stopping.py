@@ -46,7 +46,7 @@ _SLOW = 1.5  # seconds that the platform takes before it accepts
 _AFTERWARDS = 2.0  # seconds in which whatever is on its way would arrive
 _AHEAD = timedelta(minutes=20)  # by how much the platform's clock goes ahead, so that what it holds comes out
 _PACE = 6000  # a minute and account between trials, so that the load is full again
-_DEEP = 100  # posts that wait when a trial begins: more than leave until there is enough in flight
+_DEEP = 60  # posts that wait when a trial begins: more than leave until there is enough in flight
 _PATIENCE = 120.0  # seconds until there must be enough in flight
 _ROOT = Path(__file__).parents[1]
 
@@ -179,7 +179,7 @@ def trial(world: World, wait: bool = True) -> Trial:
         seconds = time.monotonic() - began
         time.sleep(_AFTERWARDS)
         late = _let_time_pass(world) - after_it
-        world.queue(max(0, _DEEP - _count(world, Status.HELD)), 2 * NATIVE)
+        world.queue(max(0, _DEEP - _count(world, Status.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
         world.app.resume(pace=_PACE)
         if late or stopped.in_flight >= IN_FLIGHT:
             return Trial(
