@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.servers import bluesky, cache, chromium, mail, postgres, snac
+from tests.servers import bluesky, cache, chromium, mail, postgres, snac, synapse, wordpress
 from tests.servers.cache import Part, ServerMissing
 
-PARTS: tuple[Part, ...] = (*bluesky.PARTS, *snac.PARTS, *mail.PARTS, *postgres.PARTS, *chromium.PARTS)
+PARTS: tuple[Part, ...] = (
+    *bluesky.PARTS,
+    *snac.PARTS,
+    *mail.PARTS,
+    *synapse.PARTS,
+    *wordpress.PARTS,
+    *postgres.PARTS,
+    *chromium.PARTS,
+)
 
 
 def describe(part: Part) -> str:

@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 
-from tests.servers import bluesky, chromium, mail, postgres, smtp_stub, snac
+from tests.servers import bluesky, chromium, mail, postgres, smtp_stub, snac, synapse, wordpress
 from tests.servers.cache import ServerMissing
 from tests.servers.process import scratch
 
@@ -74,6 +74,20 @@ def mail_server() -> Iterator[mail.MailServer]:
 def postgres_server() -> Iterator[postgres.PostgresServer]:
     """Give a private PostgreSQL."""
     with running("pg", postgres.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def synapse_server() -> Iterator[synapse.Synapse]:
+    """Give a Matrix home server."""
+    with running("synapse", synapse.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wordpress_site() -> Iterator[wordpress.WordPress]:
+    """Give a WordPress with one administrator."""
+    with running("wp", wordpress.start) as server:
         yield server
 
 
