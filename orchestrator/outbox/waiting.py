@@ -175,7 +175,9 @@ def until_idle(
     """
     leased = session.exec(select(func.min(Lease.expires_at))).one()
     due, again = col(Item.leave_at) <= now, col(Item.leave_at) > col(Item.due_at)
-    soon = (_first_leaving(session, opens, due | again), _next_search(session))
+    # Said as a bound of its own, or a million items of the future would be gone through.
+    near = col(Item.leave_at) <= now + patience
+    soon = (_first_leaving(session, opens, near, due | again), _next_search(session))
     candidates = [at for at in soon if at is not None and at <= now + patience]
     if leased:
         candidates.append(min(leased, now + _POLL))
