@@ -18,6 +18,7 @@ from faults.world import Setting, World, opened
 _CROWD = 120  # posts of each account that wait while the machine is struck
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
 _BREATH = 0.3  # seconds
+_ENOUGH = 30  # posts that are done between two kills, however slow the machine is
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list
         while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
             time.sleep(_BREATH)
             # On a slow machine workers would else be killed before they have done anything at all.
-            if time.monotonic() >= next_kill and len(watch.seen.done) > done:
+            if time.monotonic() >= next_kill and len(watch.seen.done) >= done + _ENOUGH:
                 machine.kill(world, rnd, hits)
                 next_kill, done = _next_kill(rnd, size), len(watch.seen.done)
             world.crew.refill()

@@ -82,11 +82,13 @@ def jump(world: World, rnd: random.Random, hits: Hits) -> None:
 
 def _busy(world: World, rnd: random.Random) -> int:
     """Wait until a worker has something in hand, or on its way, and a moment longer; return its place."""
-    deadline, wanted = time.monotonic() + _PATIENCE, rnd.choice(("prepared", "sending"))
-    while time.monotonic() < deadline:
+    began, states = time.monotonic(), {rnd.choice(("prepared", "sending"))}
+    while (waited := time.monotonic() - began) < _PATIENCE:
+        if waited > _PATIENCE / 10:
+            states = {"prepared", "sending"}
         world.crew.refill()
         busy = [place for place, pid in enumerate(world.crew.pids())
-                if any(state == wanted for _, _, state in under_way(world, pid))]  # fmt: skip
+                if any(state in states for _, _, state in under_way(world, pid))]  # fmt: skip
         if busy:
             time.sleep(rnd.uniform(0.0, 0.2))  # the moment of the fault
             return rnd.choice(busy)

@@ -76,7 +76,8 @@ class Counts:
     def __str__(self) -> str:
         return (
             f"{self.server}: {self.sends} sends, {self.dropped} replies dropped, "
-            f"{self.kills} workers killed: {self.copies} copies, {self.lost} lost, {self.waiting} not published"
+            f"{self.kills} workers killed: {self.copies} copies, {self.lost} lost, "
+            f"{self.waiting} not published"
         )
 
 

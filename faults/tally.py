@@ -13,7 +13,7 @@ from connectors.base import Repeat
 from faults.cells import Cell, Trouble
 from faults.machine import Hits
 from faults.platform import Standing
-from faults.watch import Seen
+from faults.watch import Seen, told_of
 from faults.world import World
 from orchestrator import db
 from orchestrator.items import Item, Status
@@ -84,6 +84,7 @@ def tally(world: World, seen: Seen, hits: Hits, stated: float = STATED) -> list[
     _theirs(world, rows, world.platform.standing())
     _strikes(world, rows, hits)
     _recovery(world, rows, seen, hits, stated)
+    _notices(world, rows, seen)
     return list(rows.values())
 
 
@@ -115,6 +116,22 @@ def _theirs(world: World, rows: dict[str, Row], standing: Iterable[Standing]) ->
     for account, text in there.keys() - known:
         rows[account].lost += 1
         rows[account].notes.append(f"nobody queued {text!r}")
+
+
+def _notices(world: World, rows: dict[str, Row], seen: Seen) -> None:
+    """Hold the notices that were sent against the asks that were seen: one for each."""
+    told = told_of(world.engine)
+    first = next(iter(rows.values()))
+    if world.ear.uncertain != sum(told.values()):
+        first.notices_wrong += 1
+        first.notes.append(f"{sum(told.values())} were told of, {world.ear.uncertain} arrived")
+    for item, asked in seen.asked.items():
+        row, heard = rows[world.accounts[item]], told.get(item, 0)
+        # While an account is refused, nobody looks for what is uncertain on it: that is told as well.
+        more = heard > len(asked) and row.cell.fault.name != "revoked"
+        if heard < len(asked) or more:
+            row.notices_wrong += 1
+            row.notes.append(f"{item} asked {len(asked)} times, {heard} notices")
 
 
 def _strikes(world: World, rows: dict[str, Row], hits: Hits) -> None:

@@ -6,21 +6,25 @@ platform, and connects an account again that was refused.
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from sqlmodel import col, select
+from sqlalchemy import Engine
+from sqlmodel import col, func, select
 
 from faults.world import World
 from orchestrator import db
 from orchestrator.accounts import UNAUTHORIZED
 from orchestrator.errors import ConflictError, OutsideError
 from orchestrator.items import Item, Status
+from orchestrator.notices import Incident, Notice
 from orchestrator.outbox import AttemptRow, Lease, Settled
 
 _EVERY = 0.4  # seconds
 _LOOKS_AFTER = 2.0  # seconds: a person is not quick, and late work on the platform has ended by then
+_COMES_BY = 60.0  # seconds
 _DONE = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 
 
@@ -31,6 +35,14 @@ class Seen:
     done: dict[str, float] = field(default_factory=dict)
     asked: dict[str, list[float]] = field(default_factory=dict)
     answers: int = 0
+
+
+def told_of(engine: Engine) -> dict[str, int]:
+    """Count by item how often a notice that was sent told that it is uncertain."""
+    query = select(Incident.subject, func.count()).join(Notice, col(Notice.digest) == col(Incident.digest))
+    query = query.where(Incident.kind == "uncertain", col(Notice.sent_at).is_not(None))
+    with db.reading(engine) as session:
+        return dict(session.exec(query.group_by(Incident.subject)).all())
 
 
 class Watch:
@@ -87,12 +99,20 @@ class Watch:
             if attempt not in self._waits:
                 self._waits[attempt] = now
                 self.seen.asked.setdefault(item, []).append(now)
-        ripe = [item for attempt, item in asking.items() if now - self._waits[attempt] >= _LOOKS_AFTER]
+        told = told_of(self.world.engine) if asking else {}
+        ripe = [
+            item for attempt, item in asking.items() if self._knows(item, now - self._waits[attempt], told)
+        ]
         if ripe:
             self._answer(ripe)
         for account in self._refused():
             self.world.platform.remote.restore(account)
             self.world.login(account)
+
+    def _knows(self, item: str, waited: float, told: Mapping[str, int]) -> bool:
+        """Say whether the person would act: told of it, or come by at last without having been told."""
+        asks = len(self.seen.asked[item])
+        return (waited >= _LOOKS_AFTER and told.get(item, 0) >= asks) or waited >= _COMES_BY
 
     def _asking(self) -> dict[int, str]:
         """Return the tries that only a person can settle, with their items."""

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from connectors.base import Post
 from faults.cells import LEASE, REQUEST, Cell
 from faults.crew import Crew
+from faults.ear import Ear
 from faults.platform import Platform
 from orchestrator import Orchestrator, db, items
 from orchestrator.accounts import Accounts
@@ -27,6 +28,7 @@ name: Faults
 time-zone: UTC
 currency: EUR
 outbox: {{request: {REQUEST}s, lease: {LEASE}s, threads: 16, batch: 32}}
+notices: {{digest: 1s}}
 """
 
 
@@ -63,6 +65,7 @@ class World:
     platform: Platform
     crew: Crew
     clock: Clock
+    ear: Ear
     cells: dict[str, Cell] = field(default_factory=dict)  # by account
     queued: dict[str, str] = field(default_factory=dict)  # text by item
     accounts: dict[str, str] = field(default_factory=dict)  # account by item
@@ -104,10 +107,12 @@ def opened(setting: Setting, cells: Sequence[Cell], folder: Path | None = None) 
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ORCHESTRATOR_")}
         if setting.database:
             environ["ORCHESTRATOR_DATABASE_URL"] = setting.database
+        ear = stack.enter_context(Ear())
+        environ |= ear.environ
         clock = Clock()
         app = stack.enter_context(Orchestrator(place, environ=environ, clock=clock))
         crew = stack.enter_context(Crew(place, setting.worker, environ, setting.clock))
-        world = World(setting, place, app, platform, crew, clock)
+        world = World(setting, place, app, platform, crew, clock, ear)
         world.cells = {cell.account: cell for cell in cells}
         world.tokens = tokens
         logins = stack.enter_context(closing(Accounts(app.engine, app.brand.key("accounts"), REQUEST)))

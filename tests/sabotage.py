@@ -1,4 +1,4 @@
-"""`python -m tests.sabotage WHAT FOLDER`: a worker that lacks a safeguard, which the campaign has to notice."""
+"""`python -m tests.sabotage WHAT FOLDER`: a worker without a safeguard, which the campaign has to notice."""
 
 import secrets
 import sys
@@ -25,15 +25,6 @@ def lease() -> None:
     LiveAttempt.remaining = lambda _attempt: 5.0  # type: ignore[method-assign, assignment]
 
 
-def record() -> None:
-    """Do not write down that the bytes leave."""
-
-    def leave(attempt: LiveAttempt) -> None:
-        attempt.left = True
-
-    LiveAttempt.leave = leave  # type: ignore[method-assign, assignment]
-
-
 def key() -> None:
     """Take a new key for every attempt."""
     LiveAttempt.key = property(lambda _attempt: secrets.token_hex(8))  # type: ignore[method-assign, assignment]
@@ -45,5 +36,5 @@ def recovery() -> None:
 
 
 if __name__ == "__main__":
-    {"lease": lease, "record": record, "key": key, "recovery": recovery}[sys.argv[1]]()
+    {"lease": lease, "key": key, "recovery": recovery}[sys.argv[1]]()
     worker.main(Path(sys.argv[2]))
