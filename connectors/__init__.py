@@ -15,9 +15,11 @@ CATALOGUE = {
     "mastodon": "connectors.mastodon:Mastodon",
     "pinterest": "connectors.pinterest:Pinterest",
     "practice": "connectors.practice:Practice",
+    "reddit": "connectors.reddit:Reddit",
     "slack": "connectors.slack:Slack",
     "telegram": "connectors.telegram:Telegram",
     "threads": "connectors.threads:Threads",
+    "tiktok": "connectors.tiktok:TikTok",
     "x": "connectors.x:X",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties

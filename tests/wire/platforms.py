@@ -63,6 +63,15 @@ _ELSEWHERE = {
     # The storage that an upload's address names takes a form with the file: "Create video Pins",
     # https://developers.pinterest.com/docs/work-with-organic-content-and-users/create-boards-and-pins/
     "pinterest": Operations([_form("POST /")]),
+    # No cassette lists our own posts or comments: https://www.reddit.com/dev/api/#GET_user_{username}_{where}
+    "reddit": _more("GET /user/{name}/submitted", "GET /user/{name}/comments"),
+    # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide, https://developers.tiktok.com/doc/tiktok-api-v2-video-query
+    "tiktok": Operations(
+        [
+            Operation("PUT", "/upload/{place}", others=True),  # bytes alone
+            named("POST", "/v2/video/query/", {"fields", "filters"}),
+        ]
+    ),
     # https://docs.slack.dev/reference/methods/files.getUploadURLExternal
     # https://docs.slack.dev/reference/methods/files.completeUploadExternal
     # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
@@ -86,6 +95,8 @@ _ELSEWHERE = {
             Operation("POST", "/upload/v1/{place}", others=True),  # bytes alone
         ]
     ),
+    # The transcription leaves its fields out: https://developers.facebook.com/docs/threads/retrieve-and-manage-replies
+    "threads": _more("GET /v1.0/me/replies"),
     # https://nodeinfo.diaspora.software/protocol.html
     "mastodon": _more("GET /.well-known/nodeinfo", "GET /nodeinfo/{version}"),
 }
@@ -98,6 +109,10 @@ _SLACK = {
     "POST /api/chat.postMessage": ("metadata",),
     "GET /api/conversations.history": ("include_all_metadata",),
 }
+
+
+# The lists of parameters name no files: https://developers.facebook.com/docs/graph-api/reference/page/photos/
+_PHOTOS = {"POST /{version}/{id}/photos": ("source",)}
 
 
 PLATFORMS: dict[str, Platform] = {
@@ -128,19 +143,24 @@ PLATFORMS: dict[str, Platform] = {
         "x/tweepy-cassettes",
     ),
     "facebook": Platform(
-        lambda: Graph(SPECS / "facebook/business_sdk_specs", "Page", "PagePost", "Photo", "AdVideo"),
+        lambda: also(
+            Graph(SPECS / "facebook/business_sdk_specs", "Page", "PagePost", "Photo", "AdVideo"), _PHOTOS
+        ),
         ("specification", "recording"),
         "facebook/business_sdk_specs",
         "facebook/python-facebook-testdata",
     ),
     "instagram": Platform(
-        lambda: Graph(SPECS / "facebook/business_sdk_specs", "IGUser", "IGMedia", "IGUserForIGOnlyAPI"),
+        # IGMedia comes first: figures of a post need no period, those of an account do.
+        lambda: Graph(SPECS / "facebook/business_sdk_specs", "IGMedia", "IGUser", "IGUserForIGOnlyAPI"),
         ("specification", "recording"),
         "facebook/business_sdk_specs",
         "facebook/python-facebook-testdata",
     ),
     "threads": Platform(
-        lambda: Transcription(SPECS / "threads/threads_contract.json", "/v1.0"),
+        lambda: Several(
+            _ELSEWHERE["threads"], Transcription(SPECS / "threads/threads_contract.json", "/v1.0")
+        ),
         ("transcription",),
         "threads/threads_contract.json",
     ),
@@ -158,9 +178,11 @@ PLATFORMS: dict[str, Platform] = {
         "youtube/python-youtube-testdata",
     ),
     "tiktok": Platform(
-        lambda: Transcription(SPECS / "tiktok/tiktok_contract.json"),
+        lambda: Several(Transcription(SPECS / "tiktok/tiktok_contract.json"), _ELSEWHERE["tiktok"]),
         ("transcription",),
         "tiktok/tiktok_contract.json",
+        kinds=("PUT /upload/{}",),
+        errors_inside=True,
     ),
     "pinterest": Platform(
         lambda: Several(OpenApi(SPECS / "pinterest/openapi/openapi.json"), _ELSEWHERE["pinterest"]),
@@ -168,7 +190,7 @@ PLATFORMS: dict[str, Platform] = {
         "pinterest/openapi/openapi.json",
     ),
     "reddit": Platform(
-        lambda: Recorded(SPECS / "reddit/praw-cassettes", "/user/{name}/submitted"),
+        lambda: Several(Recorded(SPECS / "reddit/praw-cassettes"), _ELSEWHERE["reddit"]),
         ("recording",),
         "reddit/praw-cassettes",
         "reddit/praw-cassettes",

@@ -159,7 +159,7 @@ class Recorded(Operations):
     def __init__(self, cassettes: Path, *templates: str) -> None:
         names: dict[tuple[str, str], set[str]] = defaultdict(set)
         for method, path, carried in _recorded(cassettes):
-            names[method, _template(path.rstrip("/"), templates)] |= carried
+            names[method, _template(path.rstrip("/") or "/", templates)] |= carried
         super().__init__(named(method, path, each) for (method, path), each in names.items())
 
 
@@ -170,8 +170,18 @@ def _template(path: str, templates: tuple[str, ...]) -> str:
 def _recorded(cassettes: Path) -> Iterator[tuple[str, str, set[str]]]:
     for file in sorted(cassettes.glob("*.json")):
         for each in exchanges(file):
-            carried = {name for name, _ in parse_qsl(each.query) + parse_qsl(each.body.decode("latin-1"))}
+            carried = {name for name, _ in parse_qsl(each.query)} | set(_carried(each.body))
             yield each.method, each.path, carried
+
+
+def _carried(body: bytes) -> Iterator[str]:
+    """Yield the names of what a body carries: of JSON, of a form in parts, or of a plain one."""
+    if body.startswith(b"{"):
+        yield from json.loads(body)
+    elif body.startswith(b"--"):
+        yield from re.findall(r'Content-Disposition: form-data; name="([^"]+)"', body.decode("latin-1"))
+    else:
+        yield from (name for name, _ in parse_qsl(body.decode("latin-1")))
 
 
 @dataclass(frozen=True)

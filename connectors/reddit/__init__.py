@@ -1,0 +1,287 @@
+"""Reddit, through its API: https://www.reddit.com/dev/api/"""
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import requests
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError
+
+from connectors.base import (
+    Attempt,
+    Capabilities,
+    Connector,
+    ConnectorError,
+    Count,
+    LimitedError,
+    OAuth,
+    Post,
+    Published,
+    Quota,
+    Rate,
+    Reading,
+    RejectedError,
+    Repeat,
+    UnauthorizedError,
+    UncertainError,
+    problems,
+)
+from connectors.http import Address, Http, MissingError
+from connectors.media import fit
+from connectors.reddit.answers import Listing, Me, Refusal, Submitted, Thing, plain, span
+from connectors.reddit.uploading import upload
+
+_METRICS = ("score", "upvote_ratio", "num_comments", "num_crossposts", "view_count")
+_COMMENT = 10_000
+_CAPTION = 180
+_PAGE = 100
+_PAGES = 10
+_SKEW = timedelta(minutes=2)
+_LOOKS, _PAUSE = 3, 2.0  # for a picture's post, which Reddit makes after it has answered
+# https://github.com/reddit-archive/reddit/blob/master/r2/r2/lib/errors.py
+_TOO_MUCH = frozenset({"RATELIMIT", "QUOTA_FILLED"})
+_NOT_SIGNED_IN = frozenset({"USER_REQUIRED", "WRONG_PASSWORD", "BAD_CAPTCHA"})
+_ALREADY = "ALREADY_SUB"
+
+
+class Reddit(Connector):
+    """One account in one subreddit."""
+
+    name = "reddit"
+    capabilities = Capabilities(
+        text_limit=40_000,
+        count=Count.CHARACTERS,
+        media_limit=20,
+        media_types=frozenset({"image/jpeg", "image/png", "image/gif"}),
+        media_bytes=20_000_000,
+        subject=True,
+        subject_limit=300,
+        metrics=frozenset(_METRICS),
+        rate=Rate(100, minutes=1),
+        repeat=Repeat.LISTING,
+        lag=timedelta(minutes=2),
+        deletes=True,
+        threads=True,
+        source="https://www.reddit.com/dev/api/#POST_api_submit",
+        checked=date(2026, 8, 22),
+    )
+    oauth = OAuth(
+        authorize="https://www.reddit.com/api/v1/authorize",
+        token="https://www.reddit.com/api/v1/access_token",  # noqa: S106  (an address)
+        scopes=("identity", "submit", "edit", "read", "history", "flair"),
+        pkce=False,
+        basic=True,
+        more={"duration": "permanent"},
+        lives=timedelta(hours=1),
+    )
+
+    class Settings(BaseModel):
+        """Where to post, a token, and the account's name, which Reddit wants to see in every call.
+
+        `flair`: the id of a flair, where the subreddit asks for one; `as_link`: a post with a link becomes
+        a link post with the text beside it.
+        """
+
+        token: SecretStr
+        username: str = Field(pattern=r"^[\w-]{3,20}$")
+        subreddit: str = Field(pattern=r"^\w{2,24}$")
+        flair: str = ""
+        as_link: bool = False
+        api: Address = HttpUrl("https://oauth.reddit.com")
+
+    settings: Settings
+
+    def __init__(
+        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
+    ) -> None:
+        super().__init__(settings, memory, timeout)
+        headers = {
+            "Authorization": f"Bearer {settings.token.get_secret_value()}",
+            # https://github.com/reddit-archive/reddit/wiki/API
+            "User-Agent": f"web:engagement-orchestrator:v1 (by /u/{settings.username})",
+        }
+        self.http = _Http(settings.api, headers, timeout)
+
+    def whoami(self) -> str:
+        """Return `u/name`."""
+        self.memory["name"] = self.http.ask("GET", "/api/v1/me", Me, params={"raw_json": "1"}).name
+        return f"u/{self.memory['name']}"
+
+    def quota(self) -> Quota | None:
+        """Return what Reddit last said is left."""
+        return self.http.quota
+
+    def problems(self, post: Post) -> list[str]:
+        """Say what Reddit would refuse; a comment has no title and no pictures."""
+        limits = self.limits()
+        if post.reply_to:
+            limits = replace(limits, subject=False, subject_limit=None, text_limit=_COMMENT, media_limit=0)
+        return problems(post, limits)
+
+    # ---- publish ------------------------------------------------------------------------------
+
+    def publish(self, post: Post, attempt: Attempt) -> Published:
+        """Upload the pictures, then submit the post or the comment."""
+        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
+        self.check(post)
+        try:
+            response = self._committed(post, attempt)
+        except _AlreadyError as error:
+            if attempt.number > 1:  # then an earlier try may have got through
+                raise UncertainError(str(error)) from error
+            raise
+        made = self.http.accepted(response, Submitted).thing
+        return _published(made) if made else self._awaited(post, attempt)
+
+    def _committed(self, post: Post, attempt: Attempt) -> requests.Response:
+        asked = {"raw_json": "1"}
+        if post.reply_to:
+            told = {"thing_id": post.reply_to, "text": post.text, "api_type": "json"}
+            return self.http.commit(attempt, "POST", "/api/comment", data=told, params=asked)
+        body: dict[str, Any] = {"sr": self.settings.subreddit, "title": post.subject, "api_type": "json"}
+        body |= {"text": post.text} if plain(post.text) != post.link else {}
+        body |= {"flair_id": self.settings.flair} if self.settings.flair else {}
+        files = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
+        if len(files) > 1:
+            body["items"] = [
+                {"media_id": id, "caption": each.alt[:_CAPTION], "outbound_url": ""}
+                for (id, _), each in zip(files, post.media, strict=True)
+            ]
+            return self.http.commit(attempt, "POST", "/api/submit_gallery_post.json", json=body, params=asked)
+        if files:
+            body |= {"kind": "image", "url": files[0][1]}
+        elif self._is_link(post):
+            body |= {"kind": "link", "url": post.link, "resubmit": "False"}  # a link is taken only once
+        else:
+            body["kind"] = "self"
+        return self.http.commit(attempt, "POST", "/api/submit", data=body, params=asked)
+
+    def _is_link(self, post: Post) -> bool:
+        alone = plain(post.text) == post.link
+        return bool(post.link) and not post.media and not post.reply_to and (alone or self.settings.as_link)
+
+    def _awaited(self, post: Post, attempt: Attempt) -> Published:
+        """Look for what Reddit accepted without saying its name: the post of a picture is made later."""
+        for _ in range(_LOOKS if len(post.media) == 1 else 0):
+            if attempt.remaining() <= _PAUSE:
+                break
+            self.http.sleep(_PAUSE)
+            try:
+                found = self.find(post, attempt)
+            except ConnectorError as error:
+                raise UncertainError(
+                    f"{self.http.host} accepted, but could not be asked for what."
+                ) from error
+            if found is not None:
+                return found
+        raise UncertainError(f"{self.http.host} accepted, and has not said what it made of it.")
+
+    # ---- find ---------------------------------------------------------------------------------
+
+    def find(self, post: Post, attempt: Attempt) -> Published | None:
+        """Look through our own posts or comments since the try; the earliest that says the same is it."""
+        told = replace(post, text="") if plain(post.text) == post.link else post
+        mine = _since(self._mine("comments" if post.reply_to else "submitted"), attempt)
+        where, is_link = self.settings.subreddit, self._is_link(post)
+        alike = [each for each in mine if each.says(told, where, is_link) and not attempt.taken(each.name)]
+        return _published(alike[-1]) if alike else None
+
+    def _mine(self, where: str) -> Iterator[Thing]:
+        asked = {"sort": "new", "limit": str(_PAGE), "raw_json": "1"}
+        for _ in range(_PAGES):
+            page = self.http.ask("GET", f"/user/{self._name()}/{where}", Listing, params=asked)
+            yield from page.things
+            if not page.data.after:
+                return
+            asked["after"] = page.data.after
+        raise UncertainError(f"{self.http.host} does not list all our {where} since this attempt.")
+
+    def _name(self) -> str:
+        if "name" not in self.memory:
+            self.whoami()
+        return self.memory["name"]
+
+    # ---- read and delete ----------------------------------------------------------------------
+
+    def read(self, ids: Sequence[str]) -> list[Reading]:
+        """Read what Reddit counts, a hundred posts or comments in one call."""
+        found = {
+            each.name: each for at in range(0, len(ids), _PAGE) for each in self._info(ids[at : at + _PAGE])
+        }
+        now = datetime.now(UTC)
+        return [
+            Reading(id, metric, getattr(found.get(id), metric, None), now)
+            for id in ids
+            for metric in _METRICS
+        ]
+
+    def _info(self, ids: Sequence[str]) -> list[Thing]:
+        asked = {"id": ",".join(ids), "raw_json": "1"}
+        return self.http.ask("GET", "/api/info", Listing, params=asked).things
+
+    def delete(self, id: str) -> None:
+        """Delete a post or a comment; one that is gone already is fine."""
+        try:
+            told = {"id": id, "api_type": "json"}
+            self.http.fetch("POST", "/api/del", data=told, params={"raw_json": "1"})
+        except MissingError:
+            return
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.http.close()
+
+
+def _since(things: Iterator[Thing], attempt: Attempt) -> Iterator[Thing]:
+    """Yield the newest first, as Reddit lists them, down to when the attempt began."""
+    for each in things:
+        if each.at < attempt.started_at - _SKEW:
+            return
+        yield each
+
+
+def _published(thing: Thing) -> Published:
+    url = f"https://www.reddit.com{thing.permalink}" if thing.permalink.startswith("/") else thing.permalink
+    return Published(thing.name, url, thing.at if thing.created_utc else None)
+
+
+class _AlreadyError(RejectedError):
+    """The link stands in the subreddit already."""
+
+
+class _Http(Http):
+    """Reads Reddit's errors, which may come inside a 200."""
+
+    def inside(self, response: requests.Response) -> ConnectorError | None:
+        """Say what json.errors means: [[code, words, field], ...]."""
+        if b'"errors"' not in response.content:
+            return None
+        try:
+            told = Submitted.model_validate_json(response.content).told
+        except ValidationError:
+            return None
+        if not told.errors:
+            return None
+        code, words = [*(each or "" for each in told.errors[0]), "", ""][:2]
+        said = f"{self.host} refused: {self.clean(words)} ({code})"
+        if code in _TOO_MUCH:
+            return LimitedError(said, told.ratelimit if told.ratelimit is not None else span(words))
+        if code in _NOT_SIGNED_IN:
+            return UnauthorizedError(said)
+        return (_AlreadyError if code == _ALREADY else RejectedError)(said)
+
+    def judge(self, response: requests.Response) -> ConnectorError | None:
+        """Say that a 403 for want of a scope is about the token; others are about the post's place."""
+        scope = "insufficient_scope" in response.headers.get("WWW-Authenticate", "")
+        return UnauthorizedError(self.sentence(response)) if scope else None
+
+    def reason(self, response: requests.Response) -> str:
+        """Return Reddit's own words."""
+        try:
+            told = Refusal.model_validate_json(response.content)
+        except ValidationError:
+            return super().reason(response)
+        words = told.explanation or told.message
+        named = f"{words} ({told.reason})" if told.reason else words
+        return named or super().reason(response)

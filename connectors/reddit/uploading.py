@@ -1,0 +1,42 @@
+"""A picture -> its place in the storage that Reddit names: https://praw.readthedocs.io/en/stable/"""
+
+import time
+from urllib.parse import urlsplit
+
+import regex
+import requests
+
+from connectors.base import Attempt, Media
+from connectors.http import Http
+from connectors.reddit.answers import Lease
+
+_LIVES = 3_600  # seconds that an uploaded picture is used again; how long Reddit keeps it is not said
+
+
+def upload(http: Http, media: Media, number: int, attempt: Attempt) -> tuple[str, str]:
+    """Return the id and address of a picture, from this try or an earlier one; public only with a post."""
+    name = f"media{number}"
+    known = attempt.kept.get(name, "").split(" ")
+    if len(known) == 3 and time.time() - float(known[2]) < _LIVES:
+        return known[0], known[1]
+    asked = {"filepath": media.name, "mimetype": media.type, "api_type": "json"}
+    lease = http.ask("POST", "/api/media/asset.json", Lease, data=asked, params={"raw_json": "1"})
+    place = f"{urlsplit(http.base_url).scheme}:{lease.args.action}"  # it says //host, without a scheme
+    storage = _Storage(place, timeout=http.timeout)
+    storage.secrets |= set(lease.form.values())
+    try:
+        storage.fetch("POST", "/", data=lease.form, files={"file": (media.name, media.data, media.type)})
+    finally:
+        storage.close()
+    address = f"{place.rstrip('/')}/{lease.form['key']}"
+    attempt.keep(name, f"{lease.asset.asset_id} {address} {time.time():.0f}")
+    return lease.asset.asset_id, address
+
+
+class _Storage(Http):
+    """Reads S3's errors: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+
+    def reason(self, response: requests.Response) -> str:
+        """Return S3's own words."""
+        found = regex.search(r"<Message>([^<]*)</Message>", response.text)
+        return found[1] if found else ""
