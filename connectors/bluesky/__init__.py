@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, HttpUrl, SecretStr
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
 
 from connectors.base import (
     Attempt,
@@ -14,6 +14,7 @@ from connectors.base import (
     Connector,
     ConnectorError,
     Media,
+    OAuth,
     Post,
     Published,
     Quota,
@@ -25,7 +26,9 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.bluesky.answers import Blob, Did, Handle, Record, Views
+from connectors.bluesky.bound import Bound
 from connectors.bluesky.facets import facets
+from connectors.bluesky.oauth import SCOPES, BlueskyDance
 from connectors.bluesky.places import parts, tid
 from connectors.bluesky.xrpc import Answer, NoAppViewError, StaleError, TakenError, Xrpc
 from connectors.http import Address, MissingError
@@ -58,12 +61,23 @@ class Bluesky(Connector):
         checked=date(2026, 8, 22),
     )
 
+    oauth = OAuth("", "", SCOPES, extends=False, dance=BlueskyDance())
+
     class Settings(BaseModel):
-        """Where the account lives, its handle or e-mail address, and an app password."""
+        """Where the account lives, its handle or e-mail address, and an app password, or consent instead."""
 
         service: Address = HttpUrl("https://bsky.social")
         identifier: str
-        app_password: SecretStr
+        app_password: SecretStr = Field(SecretStr(""), json_schema_extra={"asked": True})
+        token: SecretStr = SecretStr("")
+        dpop_key: SecretStr = SecretStr("")
+        did: str = ""
+
+        @model_validator(mode="after")
+        def _let_in(self) -> "Bluesky.Settings":
+            if not self.app_password.get_secret_value() and not self.token.get_secret_value():
+                raise ValueError("give an app_password, or consent in the browser")
+            return self
 
     settings: Settings
 
@@ -71,11 +85,18 @@ class Bluesky(Connector):
         self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
     ) -> None:
         super().__init__(settings, memory, timeout)
-        self.http = Xrpc(settings.service, (settings.identifier, settings.app_password), self.memory, timeout)
+        login, bound = (settings.identifier, settings.app_password), (settings.token, settings.dpop_key)
+        self.http = (
+            Bound(settings.service, settings.did, bound, self.memory, timeout)
+            if settings.dpop_key.get_secret_value()
+            else Xrpc(settings.service, login, self.memory, timeout)
+        )
 
     def whoami(self) -> str:
         """Return the account's handle, `@brand.example`."""
-        return f"@{self._signed('GET', 'com.atproto.server.getSession', Handle).handle}"
+        handle = self._signed("GET", "com.atproto.server.getSession", Handle).handle
+        self.memory["handle"] = handle
+        return f"@{handle}"
 
     # ---- publish and find ---------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.http.line import Line, Way
+from connectors.http.quiet import quiet
 from connectors.http.quota import quota
 from connectors.http.words import Address, retry_after
 
@@ -37,6 +38,7 @@ LIMITED: frozenset[int] = frozenset({429})
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _REASON_LENGTH = 300
 _READERS: dict[Any, TypeAdapter[Any]] = {}
+quiet()
 
 
 class MissingError(RejectedError):

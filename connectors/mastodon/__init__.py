@@ -15,6 +15,7 @@ from connectors.base import (
     Capabilities,
     ConnectorError,
     Media,
+    OAuth,
     Post,
     Published,
     Quota,
@@ -74,6 +75,16 @@ class Mastodon(Holding):
         threads=True,
         source="https://docs.joinmastodon.org/user/posting/",
         checked=date(2026, 8, 22),
+    )
+
+    # https://docs.joinmastodon.org/methods/oauth/ : a server knows no client before it registers itself, and
+    # its tokens do not end. write:statuses lets delete as well.
+    oauth = OAuth(
+        "{server}/oauth/authorize",
+        "{server}/oauth/token",
+        scopes=("read", "write:statuses", "write:media"),
+        refresh="",
+        register="{server}/api/v1/apps",
     )
 
     class Settings(BaseModel):

@@ -121,7 +121,9 @@ def _complete(app: Orchestrator, channel: str, given: dict[str, str], as_json: b
     known = app.settings_of(channel)
     _refuse_strange(channel, given, list(known))
     for name, info in known.items():
-        if name not in given and info.is_required():
+        extra = info.json_schema_extra
+        asked = info.is_required() or (isinstance(extra, dict) and extra.get("asked"))
+        if name not in given and asked:
             given[name] = _ask(name, hidden=_is_secret(info.annotation), as_json=as_json)
     return given
 

@@ -1,6 +1,16 @@
 """What waits for a person -> one notice for each incident, by a way that does not depend on what failed."""
 
-from orchestrator.notices.find import CLOCK, DEAD_AFTER, KINDS, OVERDUE, Beat, Inputs, find, find_clock
+from orchestrator.notices.find import (
+    CLOCK,
+    DEAD_AFTER,
+    EXPIRING,
+    KINDS,
+    OVERDUE,
+    Beat,
+    Inputs,
+    find,
+    find_clock,
+)
 from orchestrator.notices.gather import gather, untold
 from orchestrator.notices.letter import Letter, Sender
 from orchestrator.notices.send import Told, addresses, send
@@ -11,6 +21,7 @@ from orchestrator.notices.ways import Mail, NotToldError, Way, Webhook, read
 __all__ = [
     "CLOCK",
     "DEAD_AFTER",
+    "EXPIRING",
     "KINDS",
     "NOBODY",
     "OVERDUE",

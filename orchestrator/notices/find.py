@@ -1,7 +1,7 @@
 """What stands -> incidents that open, end, or turn out to go on: a few statements, however many items."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,13 +16,14 @@ from orchestrator.notices.tables import Incident
 from orchestrator.outbox import AttemptRow, Settled
 from orchestrator.team import Colleague
 
-OVERDUE, CLOCK = "overdue", "clock"
+OVERDUE, CLOCK, EXPIRING = "overdue", "clock", "expiring"
 OF_ITEMS = (Status.HELD, Status.UNCERTAIN, Status.FAILED, Status.EXPIRED)
-KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK)
+KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK, EXPIRING)
 DEAD_AFTER = timedelta(minutes=2)  # a clock that has not beaten for so long does not live
 _NEWS = timedelta(days=1)  # nothing can be done about an expired item: it is news, for a day
 _AHEAD = (Status.QUEUED, Status.SENDING, Status.SCHEDULED)
 _LENGTH = 500
+_WARNED = (1, 7, 14)  # days before a consent ends: each is told once, the nearest one alone
 # Plain tables: there may be a hundred thousand rows, and none of them has to come here.
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 _INCIDENT: Table = Incident.__table__  # type: ignore[attr-defined]
@@ -63,6 +64,8 @@ def find(session: Session, inputs: Inputs, now: datetime) -> None:
         _open_items(session, status, inputs, now)
     found = {(OVERDUE, each.subject): each for each in _overdue(session, inputs, now)}
     _keep(session, OVERDUE, found, inputs, now)
+    ending = {(EXPIRING, each.subject): each for each in _expiring(session, now)}
+    _keep(session, EXPIRING, ending, replace(inputs, awake=True), now)
     find_clock(session, inputs, now)
 
 
@@ -187,6 +190,18 @@ def _why(session: Session, name: str) -> str:
     if account.status != CONNECTED:
         return f"the account must be connected again: {account.reason}"
     return "the account is connected, but nobody sends them, or not fast enough"
+
+
+def _expiring(session: Session, now: datetime) -> Iterator[_Found]:
+    """Find logins whose consent will end, however well all goes until then."""
+    ends, last = _ACCOUNT.c.ends_at, now + timedelta(days=_WARNED[-1])
+    rows = select(_ACCOUNT.c.name, _ACCOUNT.c.channel, ends, _owner(_ACCOUNT.c.name))
+    due = rows.where(_ACCOUNT.c.status == CONNECTED, ends.is_not(None), ends <= last)
+    for name, channel, at, owner in session.execute(due.order_by(_ACCOUNT.c.name)).all():
+        days = next(each for each in _WARNED if at <= now + timedelta(days=each))
+        says = f"nothing leaves on it from {at:%Y-%m-%d %H:%M} UTC on, until it is connected again"
+        within = f"within {days} day{'' if days == 1 else 's'}"
+        yield _Found(f"{name} ({within})", owner, f"{says}: orchestrator connect {channel} {name}", now)
 
 
 def _dead_clock(session: Session, beat: Beat | None, now: datetime) -> _Found | None:

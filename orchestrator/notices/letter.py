@@ -22,6 +22,7 @@ _MEANING = {
     "expired": "its time was over before it left",
     "overdue": "due, and not leaving",
     "clock": "nothing leaves by itself",
+    "expiring": "the consent of an account ends soon",
 }
 
 
