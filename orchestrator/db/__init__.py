@@ -16,6 +16,8 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityEr
 from sqlmodel import Session, SQLModel
 
 from orchestrator.db.gate import Gate, Waiting
+from orchestrator.db.times import UtcDateTime as UtcDateTime
+from orchestrator.db.times import utcnow as utcnow
 from orchestrator.errors import CheckError, OutsideError
 
 T = TypeVar("T")
@@ -25,38 +27,6 @@ _log = logging.getLogger(__name__)
 _VALUES = 30_000
 _PATIENCE = 30  # seconds: how long a writer waits for the others
 _BRIEF, _LONG = "10s", "10min"  # how long PostgreSQL waits for a writer that does not go on
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC in, aware UTC out; fixed-width ISO text in SQLite so that text order is time order."""
-
-    impl = String(32)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Let PostgreSQL keep a real time stamp."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(32))
-        return dialect.type_descriptor(DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse naive times: they would mean another moment on another machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive time {value!r}")
-        utc = value.astimezone(UTC)
-        return (
-            utc.replace(tzinfo=None).isoformat(timespec="microseconds") if dialect.name == "sqlite" else utc
-        )
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give back aware UTC."""
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        return datetime.fromtimestamp(value.timestamp(), UTC)
 
 
 def connect(url: str) -> Engine:
@@ -164,11 +134,6 @@ def _database_sentence(error: DBAPIError) -> str:
         f"The database did not let us finish: {error.orig}. "
         "Nothing half-done was kept; put that right and run again."
     )
-
-
-def utcnow() -> datetime:
-    """Return the present moment, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 # ---- many writers, one database ---------------------------------------------------------------
