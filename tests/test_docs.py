@@ -70,7 +70,8 @@ def test_the_generated_pages_and_the_schema_say_what_the_code_says(tmp_path: Pat
 
 
 def test_there_is_no_reference_page_that_nobody_writes() -> None:
-    assert {f"docs/reference/{page.name}" for page in REFERENCE.iterdir()} <= set(docs.generate.PAGES)
+    written = {*docs.generate.PAGES, "docs/reference/faults.md"}  # the last one by `make faults`
+    assert {f"docs/reference/{page.name}" for page in REFERENCE.iterdir()} <= written
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from faults import real
 from orchestrator import Orchestrator
 from tests.servers import process
 from tests.servers.bluesky import Account, BlueskyPds
@@ -152,6 +153,15 @@ def kill_between(world: World, channel: str) -> None:
         killer.process, killer.armed = running, True
     assert running.wait(90) == -signal.SIGKILL
     killer.process = None
+
+
+def test_with_dropped_replies_and_killed_workers_every_post_is_there_once(
+    tmp_path: Path, bluesky_pds: BlueskyPds, snac_server: Snac
+) -> None:
+    counts = real.run(tmp_path, bluesky_pds, snac_server, sends=24, seed=20261122)
+    assert [each.server for each in counts] == list(COMMIT)
+    assert not [str(each) for each in counts if each.wrong]
+    assert all(each.sends == 24 and each.dropped > 0 for each in counts)
 
 
 def finish(world: World) -> None:
