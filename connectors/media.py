@@ -11,6 +11,7 @@ from connectors.base import Capabilities, Media, RejectedError
 # The smallest limit we know of: image_matrix_limit, https://docs.joinmastodon.org/entities/Instance/
 MOST_PIXELS = 33_177_600
 _QUALITIES = (90, 80, 70)
+_HALF = 0.5  # pixel
 _SMALLEST = 64  # pixels: below that a picture shows nothing
 _UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -38,7 +39,16 @@ def facts(media: Media) -> Facts:
         # Phones put a second picture behind the JPEG (MPO); to everybody else the file is a JPEG.
         kind = "image/jpeg" if image.format == "MPO" else Image.MIME.get(image.format or "", "")
         moving = kind != "image/jpeg" and getattr(image, "n_frames", 1) > 1
-        return Facts(kind, image.width, image.height, len(media.data), moving)
+        size = (image.height, image.width) if _lies(media, image) else (image.width, image.height)
+        return Facts(kind, *size, len(media.data), moving)
+
+
+def _lies(media: Media, image: Image.Image) -> bool:
+    """Say whether it is shown turned by a quarter: https://exiftool.org/TagNames/EXIF.html (Orientation)"""
+    try:
+        return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except _UNREADABLE as error:
+        raise RejectedError(f"picture {media.name} is not a picture that can be read") from error
 
 
 def problems(media: Media) -> list[str]:
@@ -54,10 +64,25 @@ def problems(media: Media) -> list[str]:
     return []
 
 
+def misfits(media: Media, limits: Capabilities) -> list[str]:
+    """Say what about a picture's shape and size a channel does not take; videos are not looked into."""
+    if not media.type.startswith("image/"):
+        return []
+    try:
+        found = facts(media)
+    except RejectedError as error:
+        return [str(error)]
+    wrong = list(_shape(media, found, limits))
+    if max(found.width, found.height) > _longest(limits) or found.width * found.height > _most(limits):
+        wrong.append(f"picture {media.name} is {found.width} x {found.height}, which is too large")
+    return wrong
+
+
 def fit(media: Media, limits: Capabilities) -> Media:
     """Return the picture as a platform takes it: upright, without EXIF, in its types, small enough.
 
-    One that fits already comes back unchanged, byte for byte. Raises `RejectedError` where nothing helps.
+    One that fits already comes back unchanged, byte for byte. Nothing is ever cut off or added at the sides.
+    Raises `RejectedError` where nothing helps.
     """
     wrong = problems(media)
     if wrong:
@@ -65,6 +90,8 @@ def fit(media: Media, limits: Capabilities) -> Media:
     if not media.type.startswith("image/"):
         return media
     found = facts(media)
+    for sentence in _shape(media, found, limits):
+        raise RejectedError(sentence)
     if found.moving:
         return _moving(media, found, limits)
     if _fits(found, limits) and not _tells(media):
@@ -81,7 +108,33 @@ def _moving(media: Media, found: Facts, limits: Capabilities) -> Media:
 def _fits(found: Facts, limits: Capabilities) -> bool:
     small = limits.media_bytes is None or found.size <= limits.media_bytes
     taken = not limits.media_types or found.type in limits.media_types
-    return small and taken and found.width * found.height <= MOST_PIXELS
+    dense = found.width * found.height > _most(limits)
+    return small and taken and not dense and max(found.width, found.height) <= _longest(limits)
+
+
+def _shape(media: Media, found: Facts, limits: Capabilities) -> Iterator[str]:
+    """Say what no other size or type would put right."""
+    if limits.media_sides and min(found.width, found.height) < limits.media_sides[0]:
+        yield (
+            f"picture {media.name} is {found.width} x {found.height}, "
+            f"too small for this channel: no side may be below {limits.media_sides[0]} pixels"
+        )
+    if limits.media_aspect:
+        low, high = limits.media_aspect
+        # Whole pixels cannot always give the exact share: half a pixel is let through.
+        if not low - _HALF / found.height <= found.width / found.height <= high + _HALF / found.height:
+            yield (
+                f"picture {media.name} is {found.width} x {found.height}; this channel takes a width of "
+                f"{low:g} to {high:g} times the height: cut it, or choose another"
+            )
+
+
+def _longest(limits: Capabilities) -> int:
+    return limits.media_sides[1] if limits.media_sides else MOST_PIXELS
+
+
+def _most(limits: Capabilities) -> int:
+    return MOST_PIXELS if limits.media_pixels is None else limits.media_pixels
 
 
 def _tells(media: Media) -> bool:
@@ -93,7 +146,7 @@ def _tells(media: Media) -> bool:
 def _made_anew(media: Media, limits: Capabilities) -> Media:
     with _opened(media, whole=True) as image:
         profile = image.info.get("icc_profile")
-        upright = _within(ImageOps.exif_transpose(image), MOST_PIXELS)
+        upright = _within(ImageOps.exif_transpose(image), _most(limits), _longest(limits))
     for kind, data in _versions(upright, _types(media, limits), profile):
         if limits.media_bytes is None or len(data) <= limits.media_bytes:
             return replace(media, type=kind, data=data)
@@ -141,8 +194,8 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, clear).convert("RGB")
 
 
-def _within(image: Image.Image, pixels: int) -> Image.Image:
-    share = (pixels / (image.width * image.height)) ** 0.5
+def _within(image: Image.Image, pixels: int, side: int) -> Image.Image:
+    share = min((pixels / (image.width * image.height)) ** 0.5, side / max(image.size))
     if share >= 1:
         return image
     return image.resize((max(1, int(image.width * share)), max(1, int(image.height * share))))

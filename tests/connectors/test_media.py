@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from connectors.base import Capabilities, Media, RejectedError, Repeat
-from connectors.media import MOST_PIXELS, Facts, facts, fit, problems
+from connectors.media import MOST_PIXELS, Facts, facts, fit, misfits, problems
 from tests.connectors.conftest import picture
 
 ANY = Capabilities(
@@ -203,3 +203,53 @@ def test_two_pictures_in_one_file_of_a_phone_are_one_jpeg() -> None:
     assert facts(media).type == "image/jpeg"
     assert not facts(media).moving
     assert opened(fit(media, ANY)).format == "JPEG"
+
+
+# ---- shape and size ---------------------------------------------------------------------------
+
+SQUARE = replace(JPEG, media_sides=(50, 200), media_aspect=(0.8, 1.91), media_pixels=30_000)
+
+
+@pytest.mark.parametrize("size", [(500, 100), (100, 140), (192, 100)])
+def test_a_picture_of_another_shape_is_refused_and_never_cut(size: tuple[int, int]) -> None:
+    media = picture("JPEG", size)
+    (sentence,) = misfits(media, SQUARE)[:1]
+    assert f"{size[0]} x {size[1]}" in sentence
+    with pytest.raises(RejectedError, match="cut it, or choose another"):
+        fit(media, SQUARE)
+
+
+@pytest.mark.parametrize("size", [(80, 100), (191, 100), (100, 100)])
+def test_a_picture_at_the_edge_of_a_shape_is_taken_as_it_is(size: tuple[int, int]) -> None:
+    media = picture("JPEG", size)
+    assert misfits(media, SQUARE) == []
+    assert fit(media, SQUARE) is media
+
+
+def test_a_picture_that_is_too_small_is_refused_and_never_blown_up() -> None:
+    media = picture("JPEG", (49, 60))
+    assert "too small" in misfits(media, SQUARE)[0]
+    with pytest.raises(RejectedError, match="no side may be below 50 pixels"):
+        fit(media, SQUARE)
+
+
+def test_a_picture_that_is_too_large_is_told_of_and_made_smaller_in_its_shape() -> None:
+    media = picture("PNG", (900, 600))
+    assert misfits(media, SQUARE) == [f"picture {media.name} is 900 x 600, which is too large"]
+    found = facts(fit(media, SQUARE))
+    assert (found.type, found.width, found.height) == ("image/jpeg", 200, 133)
+    dense = facts(fit(media, replace(SQUARE, media_pixels=15_000)))
+    assert dense.width * dense.height <= 15_000
+
+
+def test_the_shape_is_that_which_people_see() -> None:
+    lying = made(Image.new("RGB", (120, 100)), "JPEG", exif=exif())  # upright it is 100 x 120
+    assert (facts(lying).width, facts(lying).height) == (100, 120)
+    high = replace(SQUARE, media_aspect=(0.9, 1.91))
+    assert "100 x 120" in misfits(lying, high)[0]
+    assert misfits(lying, SQUARE) == []
+
+
+def test_what_is_no_picture_is_a_misfit_and_a_video_is_none() -> None:
+    assert "not a picture" in misfits(Media("a.png", "image/png", "a", b"junk"), SQUARE)[0]
+    assert misfits(Media("a.mp4", "video/mp4", "a", b"junk"), SQUARE) == []

@@ -29,7 +29,8 @@ class Judged:
         if sent.channel not in PLATFORMS:
             return []
         tally = self.tallies.setdefault(sent.channel, Tally())
-        kind = next((each for each in known_kinds(sent.channel) if _is(each, sent)), None)
+        kinds_ = (each for each in known_kinds(sent.channel) if _is(each, sent))
+        kind = min(kinds_, key=lambda each: each.count("{"), default=None)  # /me is not /{id}
         operation = spec(sent.channel).operation(sent.method, sent.path)
         if operation is None:
             return [f"{sent.channel}: {sent.method} {sent.path} is in no specification"]
