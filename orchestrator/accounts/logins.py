@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from pydantic import BaseModel, SecretStr
@@ -24,12 +24,11 @@ from orchestrator.accounts import checking, consenting, grants, oauth, rotating,
 from orchestrator.accounts.consenting import Wish
 from orchestrator.accounts.grants import Grant
 from orchestrator.accounts.memory import SealedMemory, aad, pack, unpack
-from orchestrator.accounts.refreshing import Refresher, doubt
+from orchestrator.accounts.refreshing import SPARE, Refresher, doubt
 from orchestrator.accounts.tables import CONNECTED, Account, Shop
 from orchestrator.errors import CheckError, ConflictError, OutsideError
 
 _APP = ("client_id", "client_secret")  # of the app that a person made at a platform
-_SPARE = timedelta(minutes=2)  # a token that ends sooner than this is renewed before it is used
 
 
 class Catalogue(Protocol):
@@ -229,14 +228,14 @@ class Accounts:
         row = self._fresh(memory.read(), memory)
         if name not in mine or mine[name].since != row.connected_at:
             self._close(mine.pop(name, None))
-            until = row.token_until - _SPARE if row.token_until else None
+            until = row.token_until - SPARE if row.token_until else None
             mine[name] = _Open(row.connected_at, self._build(row, memory), until)
         return mine[name].connector
 
     def _fresh(self, row: Account, memory: SealedMemory) -> Account:
         """Renew a token that is about to end; raise `LimitedError` while that has to wait."""
         now = self._now()
-        if row.renew_at is None or row.token_until is None or now < row.token_until - _SPARE:
+        if row.renew_at is None or row.token_until is None or now < row.token_until - SPARE:
             return row
         # With every post a new try, a platform in trouble would get no rest: its pause counts here too.
         if row.renew_tries == 0 or row.renew_at <= now:

@@ -47,14 +47,15 @@ class _Client(BaseModel):
 
 def register(facts: OAuth, app: App, timeout: float) -> App:
     """Register this program with a server and return the app as it is known there from now on."""
-    http = Http(_filled(facts.register, app.settings), timeout=timeout)
+    where = urlsplit(_filled(facts.register, app.settings))
+    http = Http(f"{where.scheme}://{where.netloc}", timeout=timeout)
     form = {
         "client_name": facts.client_name,
         "redirect_uris": app.redirect,
         "scopes": facts.separator.join(facts.scopes),
     }
     try:
-        made = http.ask("POST", "", _Client, data=form)
+        made = http.ask("POST", where.path, _Client, data=form)
     finally:
         http.close()
     return App(app.settings, app.redirect, made.client_id, made.client_secret)

@@ -29,6 +29,7 @@ _CALL = 15.0  # seconds for one call
 _FIRST, _LONGEST = timedelta(seconds=15), timedelta(minutes=10)  # pauses after passing failures
 _STORES, _BETWEEN = 40, 0.25  # how often an answer is stored where the database fails, and the pause
 _DOUBT = timedelta(hours=1)  # a token that is refused again so soon after it was renewed is not at fault
+SPARE = timedelta(minutes=2)  # a token that ends sooner than this is renewed before it is used
 _STEP = timedelta(microseconds=1)
 
 
@@ -89,7 +90,7 @@ class Refresher:
         lease = secrets.token_hex(8)
         with db.writing(self._engine) as session:
             row = session.get(Account, name, with_for_update=True)
-            if row is None or row.renew_at is None or _held(row, now):
+            if row is None or not _due(row, now) or _held(row, now):
                 return None
             facts, grant = self._facts(row.channel), grants.opened(self._keys, row)
             if facts is None or grant is None:
@@ -153,6 +154,13 @@ class Refresher:
         with db.writing(self._engine) as session:
             done = session.execute(update(Account).where(*same).values(**values, **free))
             return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _due(row: Account, now: datetime) -> bool:
+    """Tell whether a grant is to be renewed: who waited for the lease may find that somebody did it."""
+    if row.renew_at is None:
+        return False
+    return row.renew_at <= now or (row.token_until is not None and row.token_until - SPARE <= now)
 
 
 def _held(row: Account, now: datetime) -> bool:
