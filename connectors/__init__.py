@@ -13,6 +13,7 @@ CATALOGUE = {
     "facebook": "connectors.facebook:Facebook",
     "instagram": "connectors.instagram:Instagram",
     "mastodon": "connectors.mastodon:Mastodon",
+    "matrix": "connectors.matrix:Matrix",
     "pinterest": "connectors.pinterest:Pinterest",
     "practice": "connectors.practice:Practice",
     "reddit": "connectors.reddit:Reddit",

@@ -97,6 +97,15 @@ _ELSEWHERE = {
     ),
     # The transcription leaves its fields out: https://developers.facebook.com/docs/threads/retrieve-and-manage-replies
     "threads": _more("GET /v1.0/me/replies"),
+    # With an empty key of the state the end of the path may be left out, and an upload has the type that it has:
+    # https://spec.matrix.org/v1.18/client-server-api/#get_matrixclientv3roomsroomidstateeventtypestatekey
+    # https://spec.matrix.org/v1.18/client-server-api/#post_matrixmediav3upload
+    "matrix": Operations(
+        [
+            Operation("GET", "/_matrix/client/v3/rooms/{roomId}/state/{eventType}"),
+            Operation("POST", "/_matrix/media/v3/upload", [Parameter("filename", "query")], others=True),
+        ]
+    ),
     # https://nodeinfo.diaspora.software/protocol.html
     "mastodon": _more("GET /.well-known/nodeinfo", "GET /nodeinfo/{version}"),
 }
@@ -219,7 +228,10 @@ PLATFORMS: dict[str, Platform] = {
         errors_inside=True,
     ),
     "matrix": Platform(
-        lambda: OpenApi(*sorted((SPECS / "matrix/openapi/api/client-server").glob("*.yaml"))),
+        lambda: Several(
+            _ELSEWHERE["matrix"],
+            OpenApi(*sorted((SPECS / "matrix/openapi/api/client-server").glob("*.yaml"))),
+        ),
         ("specification", "real server"),
         "matrix/openapi",
     ),
