@@ -117,8 +117,8 @@ class Http:
                 allow_redirects=False,
                 **request,
             )
-        except _FAULTS as error:
-            raise _AgainError(f"{self.host} could not be reached ({type(error).__name__}).") from error
+        except _FAULTS as error:  # its words repeat the address, which holds a token at some platforms
+            raise _AgainError(f"{self.host} could not be reached ({type(error).__name__}).") from None
         failure = self._fetch_failure(response)
         if failure is not None:
             raise failure
@@ -160,7 +160,7 @@ class Http:
         try:
             response = self._way().call(line, self._request(method, path, request))
         except _FAULTS as error:
-            raise self._lost(line, error) from error
+            raise self._lost(line, error) from None
         finally:
             line.hang_up()
         self.quota = quota(response.headers)

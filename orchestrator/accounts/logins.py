@@ -82,6 +82,10 @@ class Accounts:
         """
         return self._connect(Wish(channel, name, owner, settings), None, now)
 
+    def channels(self) -> Collection[str]:
+        """List the channels that there are."""
+        return self._catalogue.names()
+
     def oauth(self, channel: str) -> OAuth | None:
         """Return how people connect a channel by consenting in their browser; None: they cannot."""
         return self._kind(channel).oauth

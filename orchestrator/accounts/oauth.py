@@ -105,7 +105,7 @@ class CodeFlow:
         client = OAuth2Session(
             app.client_id,
             app.client_secret,
-            scope=self._facts.separator.join(self._facts.scopes),
+            scope=_filled(self._facts.separator.join(self._facts.scopes), app.settings),
             redirect_uri=app.redirect,
             code_challenge_method="S256" if self._facts.pkce else None,
         )

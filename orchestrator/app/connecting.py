@@ -28,6 +28,11 @@ class Field:
     default: str = ""
 
 
+def channels(app: Orchestrator) -> list[str]:
+    """List the channels that can be connected."""
+    return sorted(app.sending.accounts.channels())
+
+
 def consents(app: Orchestrator, channel: str) -> bool:
     """Tell whether people connect a channel by consenting in their browser."""
     return app.sending.accounts.oauth(channel) is not None

@@ -210,6 +210,10 @@ class Desk:
         found = self._anyone(request)
         return self.page(request, found, "trouble", status=status, title=title, sentences=sentences, to=back)
 
+    def here(self, request: Request) -> bool:
+        """Tell whether somebody is signed in."""
+        return self._anyone(request) is not None
+
     def _anyone(self, request: Request) -> Visit | None:
         try:
             return self.visit(request)

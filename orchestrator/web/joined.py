@@ -1,10 +1,12 @@
 """Joins the public door, the colleagues' pages and the API into one ASGI application."""
 
+from functools import partial
+
 from fastapi import FastAPI
 
-from orchestrator.app import Orchestrator
+from orchestrator.app import Orchestrator, fetching
 from orchestrator.dispatch import Clock
-from orchestrator.web import api, described, door, pages, probes, refusals
+from orchestrator.web import api, connecting, described, door, pages, probes, refusals
 from orchestrator.web.desk import Desk
 from orchestrator.web.public import ASGI, Public, Redirect
 from orchestrator.web.public import router as public_router
@@ -24,7 +26,7 @@ def build(app: Orchestrator, clock: Clock | None = None, links: Links | None = N
         redoc_url=None,
     )
     programs = (public_router(public), api.router(app), described.router(web, desk))
-    for part in (*programs, door.router(desk), pages.router(desk)):
+    for part in (*programs, door.router(desk), connecting.router(desk), pages.router(desk)):
         web.include_router(part)
     refusals.attach(web, desk)
     return Redirect(public, web)
@@ -40,6 +42,7 @@ def _public(app: Orchestrator, clock: Clock | None) -> Public:
         receive=app.receive_order,
         withdraw=app.withdraw,
         unsubscribe_key=app.brand.key("unsubscribe"),
+        media=partial(fetching.media, app.engine),
         ready=probes.ready(app, clock),
         gauges=lambda: probes.gauges(app, clock),
     )

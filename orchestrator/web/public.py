@@ -1,6 +1,7 @@
 """Turns what the public sends (clicks, orders, unsubscriptions, probes) into calls of the app."""
 
 import html
+import re
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -54,6 +55,10 @@ def _no_gauges() -> Sequence[Gauge]:
     return ()
 
 
+def _no_media(_sha256: str) -> tuple[str, bytes] | None:
+    return None
+
+
 def _always_ready() -> Readiness:
     return Readiness()
 
@@ -64,6 +69,7 @@ class Public:
 
     `receive(shop, call)` keeps an order webhook of the shop with that name ("" where the caller names none)
     and raises CheckError where there is none; `withdraw(person_id)` takes back the purpose `advocacy`;
+    `media(sha256)` gives type and bytes of a picture or video that platforms may fetch, None where not;
     `ready()` says what is missing; `gauges()` gives figures for /metrics.
     """
 
@@ -74,6 +80,7 @@ class Public:
     unsubscribe_key: bytes = field(repr=False)
     ready: Callable[[], Readiness] = _always_ready
     gauges: Callable[[], Sequence[Gauge]] = _no_gauges
+    media: Callable[[str], tuple[str, bytes] | None] = _no_media
 
 
 def application(public: Public) -> ASGI:
@@ -162,6 +169,7 @@ def router(public: Public) -> APIRouter:
     routes, calls = APIRouter(), _Calls()
     _orders(routes, public, calls)
     _unsubscribe(routes, public)
+    _media(routes, public)
     _probes(routes, public, calls)
     return routes
 
@@ -224,6 +232,30 @@ _BUTTON = (
     '<form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">'
     "<button>No more, please</button></form>"
 )
+
+
+# The name is the digest of the bytes, so they never change; and a file is nothing but a file.
+_FILE = {
+    **_ALWAYS,
+    "cache-control": "public, max-age=31536000, immutable",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+
+
+def _media(routes: APIRouter, public: Public) -> None:
+    @routes.api_route("/m/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    def fetch(name: str) -> Response:
+        """Give a picture or video to a platform that fetches what is posted there."""
+        sha256, _, ending = name.partition(".")
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            return _html(public, 404, "There is nothing here (any more).")
+        try:
+            found = public.media(sha256)
+        except OutsideError:
+            return _html(public, 503, "Please try again in a moment.")
+        if found is None or links.MEDIA_TYPES.get(found[0]) != ending:
+            return _html(public, 404, "There is nothing here (any more).")
+        return Response(found[1], media_type=found[0], headers={**_FILE, "etag": f'"{sha256}"'})
 
 
 def _probes(routes: APIRouter, public: Public, calls: _Calls) -> None:
