@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from faults.watch import Watch
 from faults.world import Setting, World, opened
 
 _CROWD = 120  # posts of each account that wait while the machine is struck
+_FEW = 24  # that wait while its platform is: what comes of one is not to wait for thousands of others
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
 _BREATH = 0.3  # seconds
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
@@ -27,7 +29,7 @@ class Size:
 
     strikes: int
     stated: float = STATED
-    kills: tuple[float, float] | None = (3.0, 8.0)
+    kills: tuple[float, float] | None = (6.0, 16.0)
 
 
 @dataclass
@@ -51,15 +53,17 @@ def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list
     with opened(setting, cells) as world, Watch(world) as watch:
         for cell in cells:
             world.platform.order(*_orders(cell, size.strikes))
-            world.queue(cell, size.strikes)
+        _crowd(world, watch, cells, _FEW, size.strikes)
         world.crew.hire(setting.workers)
         progress, next_kill, done = Progress(size.stated), _next_kill(rnd, size), 0
-        while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
+        every = len(cells) * size.strikes
+        while (len(world.queued) < every or not watch.idle()) and progress.patient(watch.state):
             time.sleep(_BREATH)
             # On a slow machine workers would else be killed before they have done anything at all.
             if time.monotonic() >= next_kill and len(watch.seen.done) >= done + _ENOUGH:
                 machine.kill(world, rnd, hits)
                 next_kill, done = _next_kill(rnd, size), len(watch.seen.done)
+            _crowd(world, watch, cells, _FEW, size.strikes)
             world.crew.refill()
         return tally(world, watch.seen, hits, size.stated)
 
@@ -80,19 +84,22 @@ def machine_faults(
             strike(world, rnd, hits)
             if not progress.patient(sum(hits.attempts.values())):
                 break
-        while not watch.idle() and progress.patient((len(watch.seen.done), watch.seen.answers)):
+        while not watch.idle() and progress.patient(watch.state):
             time.sleep(_BREATH)
             world.crew.refill()
         return tally(world, watch.seen, hits, size.stated)
 
 
-def _crowd(world: World, watch: Watch, cells: Sequence[Cell]) -> None:
-    waiting = {cell.account: 0 for cell in cells}
-    for item in world.queued.keys() - watch.seen.done.keys():
-        waiting[world.accounts[item]] += 1
+def _crowd(
+    world: World, watch: Watch, cells: Sequence[Cell], enough: int = _CROWD, most: int | None = None
+) -> None:
+    """Queue posts where fewer than half of what is enough wait, up to the most that a cell is to have."""
+    queued, done = Counter(world.accounts.values()), Counter(map(world.accounts.get, watch.seen.done))
     for cell in cells:
-        if waiting[cell.account] < _CROWD // 2:
-            world.queue(cell, _CROWD)
+        account = cell.account
+        room = enough if most is None else min(enough, most - queued[account])
+        if room > 0 and queued[account] - done[account] < enough // 2:
+            world.queue(cell, room)
 
 
 def _orders(cell: Cell, times: int) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from connectors.base import Repeat
 from connectors.rehearsal import Fault, Kind
 
 CLASSES = tuple(Repeat)
-REQUEST, LEASE = 2.0, 3.0  # seconds: of the outbox's rules
+REQUEST, LEASE = 3.0, 4.5  # seconds: of the outbox's rules
 LATE = REQUEST + 0.4  # seconds: an answer that comes when nobody waits for it any more
 _LOOKS = (Repeat.KEY, Repeat.CONTAINER, Repeat.LISTING)  # where there is something to look at
 

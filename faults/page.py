@@ -95,8 +95,8 @@ to say whether the post is there; only *nothing* may ask, and at most once for e
 *Given back*: to its author, after a refusal. Seconds are from the fault's end to done or asked, as seen by
 somebody who looks two or three times a second.
 
-The faults of a platform strike while workers are killed beside them, every 3 to 8 seconds. Listings show a
-post {LAG:g} s late; the platform announces {ANNOUNCED_LAG:g} s.
+The faults of a platform strike while workers are killed beside them, every 6 to 16 seconds or more. Listings
+show a post {LAG:g} s late; the platform announces {ANNOUNCED_LAG:g} s.
 
 {kinds}{left_out if told.left_out else ""}"""
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import secrets
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Platform:
         there.close()
         self.url: str = self._here.recv()
         self.remote = Remote(self.url, control)
+        self._standing: list[Standing] = []
+        self._reading = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +56,11 @@ class Platform:
         self.remote.order(*faults)
 
     def standing(self) -> list[Standing]:
-        """Read everything that was ever made public."""
-        return [Standing(each.account, each.text) for each in self.remote.posts()]
+        """Read everything that was ever made public; what was read before is not fetched again."""
+        with self._reading:
+            new = self.remote.posts(len(self._standing))
+            self._standing += [Standing(each.account, each.text) for each in new]
+            return list(self._standing)
 
     def struck(self) -> Counter[str]:
         """Count the commits that a fault struck, by account."""

@@ -68,6 +68,11 @@ class Watch:
         if self._error is not None and error is None:
             raise self._error
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """How much was seen done, and how often the person answered."""
+        return len(self.seen.done), self.seen.answers
+
     def idle(self) -> bool:
         """Say whether everything that was queued was seen done."""
         if self._error is not None:
