@@ -65,17 +65,13 @@ def problems(media: Media) -> list[str]:
 
 
 def misfits(media: Media, limits: Capabilities) -> list[str]:
-    """Say what about a picture's shape and size a channel does not take; videos are not looked into."""
-    if not media.type.startswith("image/"):
+    """Say what about a picture no other size or type would put right: its shape; videos are passed over."""
+    if not media.type.startswith("image/") or not (limits.media_sides or limits.media_aspect):
         return []
     try:
-        found = facts(media)
+        return list(_shape(media, facts(media), limits))
     except RejectedError as error:
         return [str(error)]
-    wrong = list(_shape(media, found, limits))
-    if max(found.width, found.height) > _longest(limits) or found.width * found.height > _most(limits):
-        wrong.append(f"picture {media.name} is {found.width} x {found.height}, which is too large")
-    return wrong
 
 
 def fit(media: Media, limits: Capabilities) -> Media:
@@ -113,7 +109,6 @@ def _fits(found: Facts, limits: Capabilities) -> bool:
 
 
 def _shape(media: Media, found: Facts, limits: Capabilities) -> Iterator[str]:
-    """Say what no other size or type would put right."""
     if limits.media_sides and min(found.width, found.height) < limits.media_sides[0]:
         yield (
             f"picture {media.name} is {found.width} x {found.height}, "

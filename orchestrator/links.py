@@ -51,6 +51,33 @@ def url(public_url: str, code: str) -> str:
     return f"{public_url.rstrip('/')}/r/{code}"
 
 
+# What a platform that fetches media itself may be shown; the ending tells it what to expect.
+MEDIA_TYPES = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+}
+
+
+def media_url(public_url: str, sha256: str, type: str) -> str:
+    """Spell where a picture or video can be had, "" where the internet does not reach this brand."""
+    ending, host = MEDIA_TYPES.get(type, ""), _host(public_url)
+    if not ending or not _reached(host):
+        return ""
+    return f"{public_url.rstrip('/')}/m/{sha256}.{ending}"
+
+
+def _reached(host: str) -> bool:
+    """Say whether a host may be one of the internet, not of a house or a machine."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal", ".test", ".invalid"))
+
+
 def click_token(key: bytes, code: str, rnd: bytes) -> str:
     """Make the id of one click from 10 random bytes: code, randomness and signature, 44 characters."""
     told = code + _base32(rnd)

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 import connectors
 from connectors.base import Media, Post
-from orchestrator import audience, brand, db, items, links, outbox, report, team
+from orchestrator import audience, brand, content, db, items, links, outbox, report, team
 from orchestrator.accounts import Account, Accounts, Ring
 from orchestrator.app import history, ledger, schema, shops, stopping
 from orchestrator.app.choosing import one_account
@@ -73,6 +73,7 @@ class Orchestrator:
             worker=f"{socket.gethostname()}:{os.getpid()}",
             clock=self.now,
             budgets=Budgets.of(self.brand.outbox.budgets, self.brand.zone),
+            public_url=self.brand.public_url,
             wake=self.wake,
             steady=None if clock else time.monotonic,
         )
@@ -236,6 +237,7 @@ class Orchestrator:
         by = self._may(Action.APPROVE)
         account = one_account(self._accounts, channel)
         post = Post(text=text, media=tuple(media), language=self.brand.language)
+        post = content.prepare(post, account.limits, self.brand.public_url)
         with db.writing(self.engine) as session:
             item = items.single(session, account, post, at or self.now(), by, self.now())
             self.wake.those(session, [item.id])

@@ -50,7 +50,7 @@ class Host:
     """What a process brings along to send: the name its leases have, its clock, and what it may spend.
 
     `wake` calls whoever drives the outbox; `steady` tells the seconds of a clock that nobody sets, where
-    `clock` is a real one.
+    `clock` is a real one; `public_url` is where platforms may fetch pictures from.
     """
 
     worker: str
@@ -58,6 +58,7 @@ class Host:
     budgets: Budgets = field(default_factory=Budgets)
     wake: Wake = no_driver
     steady: Callable[[], float] | None = None
+    public_url: str = ""
 
 
 class Sending:
@@ -73,6 +74,7 @@ class Sending:
             clock=host.clock,
             budgets=host.budgets,
             steady=host.steady,
+            public_url=host.public_url,
         )
         self._zone = host.budgets.zone  # the brand's: its days count for caps too
         self.outbox = Outbox(engine, accounts, rules, host.worker, ports)

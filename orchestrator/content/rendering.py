@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from connectors.base import Capabilities, Media, Post, problems
+from connectors.base import Capabilities, Media, Post
 from orchestrator import links
 from orchestrator.content import picture
+from orchestrator.content.fetched import faults, prepare
 from orchestrator.content.language import Fault, Person
 from orchestrator.content.pack import Pack, Picture
 from orchestrator.content.picture import PictureError
@@ -164,6 +165,7 @@ def _fit(
     # A missing alt text or subject is told once, at its own place, by the checks above.
     post = replace(post, to="ada@example.com" if limits.personal else "", subject=post.subject or "-")
     post = replace(post, media=tuple(replace(m, alt=m.alt or "-") for m in post.media))
-    for message in problems(post, limits):
+    post = prepare(post, limits, around.public_url)
+    for message in faults(post, limits):
         place = look.pack.text(look.template, look.channel).place(Fault(1, 1, ""))
         yield replace(place, message=f"on {look.channel}, with sample {look.sample!r}: {message}")

@@ -13,7 +13,7 @@ from orchestrator.items.deciding import (
     reschedule,
 )
 from orchestrator.items.files import Kept, going_on, keep_files, kept
-from orchestrator.items.posts import addressee, keep_post, post_of, posts_of
+from orchestrator.items.posts import addressee, keep_post, post_of, posts_of, shown
 from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift, shift_alike, shift_all
 from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
 
@@ -55,6 +55,7 @@ __all__ = [
     "shift",
     "shift_alike",
     "shift_all",
+    "shown",
     "single",
     "standing",
     "unsettled",

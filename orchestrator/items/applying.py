@@ -11,8 +11,8 @@ from sqlalchemy import CursorResult, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from connectors.base import Post, problems
-from orchestrator import links
+from connectors.base import Post
+from orchestrator import content, links
 from orchestrator.errors import CheckError, ConflictError, Problem
 from orchestrator.items.posts import keep_media, keep_post, revision_of
 from orchestrator.items.statuses import FOLLOWS, Status
@@ -266,7 +266,7 @@ def single(
     session: Session, account: AccountView, post: Post, due_at: datetime, by: str, now: datetime
 ) -> Item:
     """Queue one post without a playbook; the same post at the same time is the same item."""
-    wrong = problems(post, account.limits)
+    wrong = content.faults(post, account.limits)
     if wrong:
         raise CheckError.of(Problem(message=f"The post for {account.name} {each}.") for each in wrong)
     rev = revision(body(post), due_at, account.name, account.channel)

@@ -1,16 +1,17 @@
 """Posts <-> rows: what a revision says as text, its pictures once each."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import and_, bindparam
 from sqlmodel import Session, col, select
 
 from connectors.base import Media, Post
 from orchestrator.errors import CheckError
-from orchestrator.items.tables import MediaFile, Revision
+from orchestrator.items.statuses import Status
+from orchestrator.items.tables import Item, MediaFile, Revision
 from orchestrator.plan import body
 
 # Made once: to build a statement costs more than to run it. With bodies alone, no row becomes an object.
@@ -20,6 +21,10 @@ _BODIES = select(Revision.item_id, Revision.rev, Revision.body).where(
 _FILES = select(MediaFile.sha256, MediaFile.data).where(
     col(MediaFile.sha256).in_(bindparam("digests", expanding=True))
 )
+
+
+# Uncertain: the platform may still be at work on it.
+_LET_GO = (Status.QUEUED, Status.SENDING, Status.SCHEDULED, Status.UNCERTAIN, Status.PUBLISHED)
 
 
 def keep_post(session: Session, post: Post) -> None:
@@ -67,6 +72,22 @@ def posts_of(session: Session, revisions: Mapping[str, str]) -> dict[str, Post]:
         for id, words in said.items()
         if all(media["sha256"] in files for media in words["media"])
     }
+
+
+def shown(session: Session, sha256: str, channels: Collection[str]) -> MediaFile | None:
+    """Return a picture or video that a platform among these channels may fetch; None: nobody may see it.
+
+    It has to belong to what an item says that has been let go, or is public: not to a plan, and not to what
+    was called off.
+    """
+    type_ = session.exec(select(MediaFile.type).where(MediaFile.sha256 == sha256)).first()
+    if type_ is None:  # most of those who guess end here
+        return None
+    says = (col(Revision.item_id) == Item.id, col(Revision.rev) == Item.rev)
+    has = col(Revision.body).contains(f'"sha256":"{sha256}"', autoescape=True)
+    let_go = (col(Item.channel).in_(channels), col(Item.status).in_(_LET_GO))
+    found = session.exec(select(Item.id).join(Revision, and_(*says)).where(*let_go, has).limit(1)).first()
+    return session.get(MediaFile, sha256) if found else None
 
 
 def _post(words: dict[str, Any], files: Mapping[str, bytes]) -> Post:

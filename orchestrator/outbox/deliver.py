@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.base import Connector, ConnectorError, Post, Published, Quota, Scheduled
-from orchestrator import db, items
+from orchestrator import content, db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Status
 from orchestrator.outbox import native
@@ -67,6 +67,8 @@ def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> E
 
 
 def _call(means: Means, claim: Claim, live: LiveAttempt, connector: Connector, post: Post) -> object:
+    if connector.capabilities.media_fetched:
+        post = content.addressed(post, means.ports.public_url)
     if claim.scheduled_for is None:
         return connector.publish(post, live)
     return native.hand_over(connector, post, live, claim.scheduled_for, means.now())

@@ -35,7 +35,7 @@ class Ports:
 
     `clock` tells the time and `pause` lets seconds go by, so that tests need not wait; `steady` tells the
     seconds of a clock that nobody sets, by default the machine's where `clock` is. `budgets` is what accounts
-    may spend on posts.
+    may spend on posts. `public_url` is where platforms that fetch pictures themselves are sent to.
     """
 
     may_contact: MayContact
@@ -45,6 +45,7 @@ class Ports:
     pause: Callable[[float], None] = time.sleep
     steady: Callable[[], float] | None = None
     budgets: Budgets = field(default_factory=Budgets)
+    public_url: str = ""
 
 
 @dataclass(frozen=True)

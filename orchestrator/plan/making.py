@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
-from connectors.base import Post, problems
+from connectors.base import Post
 from orchestrator import links
 from orchestrator.audience import Recipient, Tier
-from orchestrator.content import Context, Pack, render
+from orchestrator.content import Context, Pack, faults, prepare, render
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError, Problem
 from orchestrator.plan import wording
@@ -230,13 +230,14 @@ class _Maker:
                 context, person_name=person.name, first_name=first, person_tier=person.tier.slug
             )
         post = render(pack, play.template, slot.account.channel, self.values[play.play], context)
+        post = prepare(post, slot.account.limits, given.public_url)
         if person:
             post = replace(post, to=person.email, unsubscribe=given.unsubscribe_url(person.person_id))
         return post, LinkPlan(code, pack.link) if post.link else None
 
     def _look(self, slot: _Slot, post: Post, due: datetime) -> None:
         """Hold a post against the real limits of its account, and its rights against its day."""
-        for message in problems(post, slot.account.limits):
+        for message in faults(post, slot.account.limits):
             self._tell(slot.play, f"on {slot.account.name} ({slot.account.channel}): {message}")
         early = slot.play.hand_over
         if early and (why := not_held(slot.account.limits.schedules, early)):

@@ -233,9 +233,9 @@ def test_a_picture_that_is_too_small_is_refused_and_never_blown_up() -> None:
         fit(media, SQUARE)
 
 
-def test_a_picture_that_is_too_large_is_told_of_and_made_smaller_in_its_shape() -> None:
+def test_a_picture_that_is_too_large_is_no_misfit_but_made_smaller_in_its_shape() -> None:
     media = picture("PNG", (900, 600))
-    assert misfits(media, SQUARE) == [f"picture {media.name} is 900 x 600, which is too large"]
+    assert misfits(media, SQUARE) == []
     found = facts(fit(media, SQUARE))
     assert (found.type, found.width, found.height) == ("image/jpeg", 200, 133)
     dense = facts(fit(media, replace(SQUARE, media_pixels=15_000)))
@@ -253,3 +253,4 @@ def test_the_shape_is_that_which_people_see() -> None:
 def test_what_is_no_picture_is_a_misfit_and_a_video_is_none() -> None:
     assert "not a picture" in misfits(Media("a.png", "image/png", "a", b"junk"), SQUARE)[0]
     assert misfits(Media("a.mp4", "video/mp4", "a", b"junk"), SQUARE) == []
+    assert misfits(Media("a.png", "image/png", "a", b"junk"), JPEG) == []  # which asks for no shape
