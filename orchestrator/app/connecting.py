@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from orchestrator import team
-from orchestrator.accounts import Account
+from orchestrator.accounts import Account, Accounts
 from orchestrator.accounts.consenting import Wish
 from orchestrator.app import Orchestrator
 from orchestrator.brand import keys
@@ -95,15 +96,22 @@ def rotate(app: Orchestrator) -> Rotated:
     """
     team.require(app.colleague, Action.MANAGE)
     accounts, file = app.sending.accounts, app.brand.sealing_file
+    if file is not None:
+        with keys.turning(file):
+            return _turned(accounts, file)
     resumed = accounts.sealed_by_older() > 0
-    if not resumed and file is None:
+    if not resumed:
         raise CheckError(
             "the keys are in the environment: put a new one (openssl rand -hex 32) in front of those in "
             "ORCHESTRATOR_SEALING_KEY, for every process, start them again, and run rotate-keys once more"
         )
-    if not resumed and file is not None:
+    return Rotated(accounts.rotate(), resumed)
+
+
+def _turned(accounts: Accounts, file: Path) -> Rotated:
+    resumed = accounts.sealed_by_older() > 0
+    if not resumed:
         keys.keep_sealing_keys(file, [keys.new_secret(), *keys.sealing_keys(file)])
     sealed = accounts.rotate()
-    if file is not None:
-        keys.keep_sealing_keys(file, keys.sealing_keys(file)[:_KEPT])
+    keys.keep_sealing_keys(file, keys.sealing_keys(file)[:_KEPT])
     return Rotated(sealed, resumed)

@@ -1,11 +1,13 @@
 """Secrets in the environment or in files of the brand's folder <-> the bytes that keys are derived from."""
 
+import fcntl
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.errors import CheckError, OutsideError
+from orchestrator.errors import CheckError, ConflictError, OutsideError
 
 _SHORTEST = 32  # bytes of a secret
 
@@ -48,6 +50,25 @@ def sealing_keys(path: Path) -> tuple[bytes, ...]:
     if not found or any(len(each) < _SHORTEST for each in found):
         raise OutsideError(f"The sealing keys {path} are cut or empty; bring them back from your backup.")
     return found
+
+
+@contextmanager
+def turning(path: Path) -> Iterator[None]:
+    """Let one process alone change the keys: of two that write the file, one would lose the other's key.
+
+    Raises `ConflictError` while another does; who is killed lets go.
+    """
+    try:
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise OutsideError(f"Cannot keep the sealing keys in {path.parent}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConflictError("Somebody else is changing the key at this moment; wait for them.") from error
+    finally:
+        os.close(lock)
 
 
 def keep_sealing_keys(path: Path, keys: Sequence[bytes]) -> None:
