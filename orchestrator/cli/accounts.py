@@ -45,6 +45,9 @@ def connect(
     token: Annotated[
         bool, typer.Option("--token", help="Ask for a token made by hand, not for consent in the browser.")
     ] = False,
+    by_consent: Annotated[
+        bool, typer.Option("--consent", help="Consent in the browser, where a password would do as well.")
+    ] = False,
     paste: Annotated[
         bool, typer.Option("--paste", help="Consent on another machine, and paste the address it ended at.")
     ] = False,
@@ -68,7 +71,7 @@ def connect(
         return
     account = (
         consent(app, channel, name, _before(app, channel, given, as_json), Way(paste, port, redirect))
-        if not token and _consents(app, channel, given, paste or bool(redirect or port))
+        if not token and _consents(app, channel, given, by_consent or paste or bool(redirect or port))
         else app.connect(channel, name, _complete(app, channel, given, as_json))
     )
     out.give(
@@ -79,16 +82,16 @@ def connect(
 
 def _consents(app: Orchestrator, channel: str, given: dict[str, str], asked: bool) -> bool:
     """Tell whether to walk through consent: nobody gave a token, and there is somebody to walk."""
-    app.settings_of(channel)
-    complete = all(name in given for name, info in app.settings_of(channel).items() if info.is_required())
-    by_hand = complete or "token" in given or not connecting.consents(app, channel)
-    return asked or not (by_hand or not sys.stdin.isatty())
+    token = app.settings_of(channel).get("token")
+    if not asked and (token is None or not token.is_required() or not sys.stdin.isatty()):
+        return False
+    return asked or ("token" not in given and connecting.consents(app, channel))
 
 
 def _before(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
     """Ask for what is needed before a person consents."""
     known = {each.name: each for each in connecting.fields(app, channel)}
-    _refuse_strange(channel, given, [*known, *app.settings_of(channel)])
+    _refuse_strange(channel, given, [*known, *app.settings_of(channel), "client_id", "client_secret"])
     for name, field in known.items():
         if name not in given and (field.required or name == "client_secret"):
             given[name] = _ask(name, hidden=field.secret, as_json=as_json, empty=not field.required)

@@ -1,0 +1,181 @@
+"""A consent that ends is announced 14, 7 and 1 days before; posts wait out what passes, and then leave."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+from typer.testing import CliRunner
+
+import connectors
+from orchestrator import cli, db
+from orchestrator.accounts import UNAUTHORIZED, Account
+from orchestrator.app import Orchestrator, connecting, samples
+from orchestrator.app.driving import ticks
+from orchestrator.items import Item, Status
+from orchestrator.notices import EXPIRING, Incident, Inputs, find
+from tests.oauth_world import CLIENT, CLIENT_SECRET, Consenting, platform
+
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+class World:
+    def __init__(self, app: Orchestrator, there: Consenting, clock: list[datetime]) -> None:
+        self.app, self.there, self.clock = app, there, clock
+
+    def connect(self, name: str = "brand") -> Account:
+        given = {"api": self.there.url, "client_id": CLIENT, "client_secret": CLIENT_SECRET}
+        page = connecting.ask(self.app, "consent", name, given, "http://127.0.0.1:9/connect/callback")
+        ended = self.there.consent(page)
+        return connecting.answer(self.app, dict(each.split("=") for each in ended.split("?")[1].split("&")))
+
+    def change(self, **values: object) -> None:
+        with db.writing(self.app.engine) as session:
+            session.execute(update(Account).where(col(Account.name) == "brand").values(**values))
+
+    def status(self, item: Item) -> str:
+        return str(self.app.seen(item.id)[0].status)
+
+    def found(self) -> list[Incident]:
+        """Look for incidents now, and return the open ones about consents."""
+        with db.writing(self.app.engine) as session:
+            find(session, Inputs(), self.clock[0])
+        with db.reading(self.app.engine) as session:
+            mine = select(Incident).where(Incident.kind == EXPIRING, col(Incident.ended_at).is_(None))
+            return list(session.exec(mine))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setitem(connectors.CATALOGUE, "consent", "tests.oauth_world:ConsentConnector")
+    samples.copy_sample(tmp_path / "brand")
+    clock = [START]
+    with (
+        platform() as there,
+        Orchestrator(tmp_path / "brand", environ={}, clock=lambda: clock[0]) as app,
+    ):
+        yield World(app, there, clock)
+
+
+# ---- announced --------------------------------------------------------------------------------
+
+
+def test_an_end_is_told_14_7_and_1_days_before_each_once_and_to_its_owner(world: World) -> None:
+    world.connect()
+    end = START + timedelta(days=60)
+    world.change(ends_at=end)
+    told: list[tuple[int, str, str]] = []
+    for day in range(60):
+        world.clock[0] = START + timedelta(days=day)
+        for each in world.found():
+            if (each.subject) not in [subject for _, subject, _ in told]:
+                told.append((day, each.subject, each.owner))
+    owner = world.app.colleague.name
+    assert told == [
+        (46, "brand (within 14 days)", owner),
+        (53, "brand (within 7 days)", owner),
+        (59, "brand (within 1 day)", owner),
+    ]
+
+
+def test_it_says_when_and_what_to_run_and_only_the_nearest_stands(world: World) -> None:
+    world.connect()
+    world.change(ends_at=START + timedelta(days=6))
+    (only,) = world.found()
+    assert only.subject == "brand (within 7 days)"
+    assert "2026-11-28 09:00 UTC" in only.says
+    assert only.says.endswith("orchestrator connect consent brand")
+
+
+def test_nothing_is_said_of_what_is_renewed_by_itself_or_ends_later_or_is_refused_already(
+    world: World,
+) -> None:
+    world.connect()
+    assert world.found() == []
+    world.change(ends_at=START + timedelta(days=14, seconds=1))
+    assert world.found() == []
+    world.change(ends_at=START + timedelta(days=2), status=UNAUTHORIZED)
+    assert world.found() == []
+
+
+def test_who_consents_again_is_told_no_more(world: World) -> None:
+    world.connect()
+    world.change(ends_at=START + timedelta(days=1))
+    assert len(world.found()) == 1
+    world.connect()
+    assert world.found() == []
+
+
+def test_accounts_shows_when_a_consent_ends_and_what_keeps_it_from_being_renewed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.connect()
+    world.change(ends_at=datetime(2027, 1, 5, tzinfo=UTC), renew_error="consent.test answered 503")
+    told = CliRunner().invoke(cli.app, ["--brand", str(world.app.brand.folder), "accounts", "--json"])
+    (account,) = json.loads(told.stdout)["accounts"]
+    assert account["ends_at"].startswith("2027-01-05")
+    assert account["renew_error"] == "consent.test answered 503"
+    shown = CliRunner().invoke(cli.app, ["--brand", str(world.app.brand.folder), "accounts"])
+    words = " ".join(shown.stdout.replace("│", " ").split())
+    assert "2027-01-05" in words
+
+
+# ---- posts ------------------------------------------------------------------------------------
+
+
+def publish(world: World) -> None:
+    world.app.publish()
+
+
+def test_a_post_waits_while_an_ended_token_cannot_be_renewed_and_leaves_then(world: World) -> None:
+    world.connect()
+    item = world.app.post("brand", "Warm bread.")
+    world.clock[0] = START + timedelta(hours=3)
+    world.there.faults = [(503, "away")]
+    publish(world)
+    assert world.status(item) == Status.QUEUED
+    assert world.there.posts == []
+    assert world.app.logins()[0].status == "connected"
+    world.clock[0] += timedelta(minutes=2)
+    publish(world)
+    assert world.status(item) == Status.PUBLISHED
+    assert world.there.posts == ["Warm bread."]
+
+
+def test_a_post_refused_for_a_token_that_was_taken_back_leaves_after_the_tick(world: World) -> None:
+    world.connect()
+    item = world.app.post("brand", "Fresh bread.")
+    world.clock[0] += timedelta(minutes=1)
+    world.there.access.clear()
+    publish(world)
+    assert world.status(item) == Status.HELD
+    assert connecting.renew(world.app) == ["brand"]
+    publish(world)
+    assert world.status(item) == Status.PUBLISHED
+
+
+def test_a_grant_that_is_over_holds_its_posts_until_somebody_consents_again(world: World) -> None:
+    world.connect()
+    item = world.app.post("brand", "Old bread.")
+    world.clock[0] += timedelta(minutes=1)
+    world.there.access.clear()
+    world.there.refresh.clear()
+    publish(world)
+    assert connecting.renew(world.app) == []
+    assert world.status(item) == Status.HELD
+    assert "consent is over" in world.app.logins()[0].reason
+    world.connect()
+    publish(world)
+    assert world.status(item) == Status.PUBLISHED
+
+
+def test_the_clock_renews(world: World) -> None:
+    assert "refresh" in ticks(world.app)._ticks
+    world.connect()
+    due: Any = world.app.logins()[0].renew_at
+    world.clock[0] = due
+    assert connecting.renew(world.app) == ["brand"]
