@@ -28,7 +28,7 @@ from connectors.base import (
     problems,
 )
 from connectors.media import misfits
-from connectors.meta.graph import Graph
+from connectors.meta.graph import SUB_TROUBLE, Graph
 from connectors.meta.limit import Limits, Window
 from connectors.meta.listing import Listing, same, since
 
@@ -36,8 +36,7 @@ _SKEW = timedelta(minutes=5)  # how far a server's clock may be off
 _LISTED = timedelta(minutes=15)  # after that, what is public and not listed is a matter for a person
 _GLANCE = 2.0  # seconds between two looks at a container
 _SOON = 60.0  # seconds: when to come back for a container that takes longer
-# What went wrong while it fetched and read the file, though nothing is wrong with it; see graph.
-_PASSING = regex.compile(r"\b(2207001|2207032|2207053|2207003|2207052|2207077)\b")
+_PASSING = regex.compile(rf"\b({'|'.join(map(str, sorted(SUB_TROUBLE)))})\b")
 
 
 class Made(BaseModel):

@@ -37,7 +37,8 @@ _OLD = frozenset({12, 2635})  # this version of the API is over
 _ALIAS = 803
 _INVALID, _NOT_THERE = 100, 33  # a code, and its subcode
 # Subcodes: https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes
-_SUB_TROUBLE = frozenset({2207001, 2207032, 2207053, 2207003, 2207052, 2207077})
+# The media could not be fetched or worked on for now; a container that failed tells it in its words.
+SUB_TROUBLE = frozenset({2207001, 2207032, 2207053, 2207003, 2207052, 2207077})
 _SUB_SOON = frozenset({2207008, 2207027})  # the container is over, or not ready: nothing was published
 _SUB_TOO_MUCH = frozenset({2207042, 1390008})
 _SUB_BLOCKED = frozenset({2207050, 2207051, 4279013, 1346003, 1404102, 1404078})
@@ -88,7 +89,7 @@ class Graph(Http):
             return LimitedError(said, _wait(response))
         if sub in _SUB_SOON:
             return TemporaryError(said)
-        if code in _TROUBLE or sub in _SUB_TROUBLE:
+        if code in _TROUBLE or sub in SUB_TROUBLE:
             return _TroubleError(said)
         if code == _DUPLICATE or sub == _SUB_DUPLICATE:
             return DuplicateError(said)
