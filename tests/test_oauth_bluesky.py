@@ -1,9 +1,14 @@
 """An account consents on a real PDS, in a real browser; its bound tokens publish, look, renew and end."""
 
+import base64
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlsplit
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from joserfc import jwt
@@ -14,6 +19,7 @@ from connectors.bluesky import Bluesky
 from connectors.bluesky.bound import Bound
 from connectors.bluesky.oauth import BlueskyDance, client_id, new_key, proof
 from connectors.contract import ContractAttempt
+from orchestrator.app import Orchestrator, connecting, samples
 from tests.servers.bluesky import Account, BlueskyPds
 from tests.servers.chromium import Chromium
 
@@ -215,3 +221,116 @@ def test_new_tokens_are_for_the_same_key_and_an_old_refresh_token_ends_the_conse
 def test_a_server_that_cannot_be_reached_is_passing_trouble() -> None:
     with pytest.raises(TemporaryError, match=r"127.0.0.1:9 could not be reached"):
         BlueskyDance().ask(App({"service": "http://127.0.0.1:9"}, BACK), "s")
+
+
+# ---- the whole way ----------------------------------------------------------------------------
+
+
+@pytest.mark.servers
+def test_a_brand_connects_by_consent_publishes_renews_and_publishes_again(
+    chromium: Chromium, bluesky_pds: BlueskyPds, tmp_path: Path
+) -> None:
+    account = bluesky_pds.create_account("brand")
+    samples.copy_sample(tmp_path / "brand")
+    with Orchestrator(tmp_path / "brand", environ={}) as app:
+        given = {"service": bluesky_pds.url, "identifier": account.handle}
+        page = connecting.ask(app, "bluesky", "ours", given, BACK)
+        login = connecting.answer(app, consented(chromium, page, account))
+        assert login.handle == f"@{account.handle}"
+        assert login.renew_at is not None
+        assert login.ends_at is not None
+        assert (login.ends_at - login.connected_at).days in (13, 14)
+        secret = app.sending.accounts.open("ours").settings.dpop_key.get_secret_value()  # type: ignore[attr-defined]
+        assert json.loads(secret)["d"].encode() not in login.sealed_grant
+        app.post("ours", "Before the renewal.")
+        app.publish()
+        assert app.sending.accounts.refresher.renew("ours", login.renew_at)
+        app.post("ours", "After it.")
+        app.publish()
+    shown = [each["value"]["text"] for each in bluesky_pds.posts(account.did)]
+    assert shown == ["After it.", "Before the renewal."]
+
+
+# ---- a client with a key of its own -----------------------------------------------------------
+
+
+class Server:
+    """An authorization server in memory: takes forms, and wants its newest number in each proof."""
+
+    def __init__(self, key: str) -> None:
+        self.key, self.forms, self.nonce, self.stale = key, list[dict[str, str]](), "n-1", 0
+
+    def answer(
+        self, path: str, form: dict[str, str], headers: dict[str, str]
+    ) -> tuple[int, Any, dict[str, str]]:
+        if path.endswith("protected-resource"):
+            return 200, {"authorization_servers": [self.url]}, {}
+        if path.endswith("authorization-server"):
+            names = {"authorization": "/authorize", "pushed_authorization_request": "/par", "token": "/token"}
+            return 200, {"issuer": self.url} | {f"{k}_endpoint": self.url + v for k, v in names.items()}, {}
+        shown = jwt.decode(headers["dpop"], ECKey.import_key(_jwk(headers["dpop"])))
+        if shown.claims.get("nonce") != self.nonce:
+            self.stale += 1
+            return 400, {"error": "use_dpop_nonce"}, {"DPoP-Nonce": self.nonce}
+        self.forms.append(form)
+        return 201, {"request_uri": "urn:question"}, {"DPoP-Nonce": self.nonce}
+
+    url = ""
+
+
+def _jwk(proof: str) -> dict[str, Any]:
+    head = proof.split(".")[0]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["jwk"]
+    return found
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    mine = Server(new_key())
+
+    class Door(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, told, more = mine.answer(self.path, dict(parse_qsl(body)), headers)
+            self.send_response(status)
+            for name, value in more.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        do_GET = do_POST = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    mine.url = f"http://127.0.0.1:{door.server_address[1]}"
+    yield mine
+    door.shutdown()
+    thread.join()
+    door.server_close()
+
+
+def test_a_client_with_a_key_signs_who_it_is_and_a_stale_number_is_made_good_once(server: Server) -> None:
+    named = "https://brand.test/client.json"
+    app = App({"service": server.url}, BACK, named, server.key)
+    asked = BlueskyDance().ask(app, "s-1")
+    query = urlencode({"client_id": named, "request_uri": "urn:question"})
+    assert asked.url == f"{server.url}/authorize?{query}"
+    (form,) = server.forms
+    assert server.stale == 1
+    assert form["client_assertion_type"].endswith("jwt-bearer")
+    told = jwt.decode(form["client_assertion"], ECKey.import_key(json.loads(server.key)))
+    assert (told.claims["iss"], told.claims["sub"], told.claims["aud"]) == (named, named, server.url)
+    assert (form["client_id"], form["state"], form["code_challenge_method"]) == (named, "s-1", "S256")
+
+
+def test_a_server_that_claims_another_name_is_refused(server: Server) -> None:
+    real = server.url
+    server.url = "http://127.0.0.1:1"
+    with pytest.raises((RejectedError, TemporaryError)):
+        BlueskyDance().ask(App({"service": real}, BACK), "s")
+    server.url = real
