@@ -12,6 +12,7 @@ CATALOGUE = {
     "email": "connectors.email:Email",
     "facebook": "connectors.facebook:Facebook",
     "instagram": "connectors.instagram:Instagram",
+    "linkedin": "connectors.linkedin:LinkedIn",
     "mastodon": "connectors.mastodon:Mastodon",
     "matrix": "connectors.matrix:Matrix",
     "pinterest": "connectors.pinterest:Pinterest",
@@ -21,6 +22,7 @@ CATALOGUE = {
     "telegram": "connectors.telegram:Telegram",
     "threads": "connectors.threads:Threads",
     "tiktok": "connectors.tiktok:TikTok",
+    "wordpress": "connectors.wordpress:WordPress",
     "x": "connectors.x:X",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote
 
@@ -33,6 +34,7 @@ from connectors.contract import (
 from connectors.matrix import Matrix
 from connectors.matrix.events import transaction
 from tests.connectors.conftest import picture
+from tests.connectors.killing import killed
 from tests.servers.http1 import Request
 from tests.servers.proxy import Drop, Proxy, times
 from tests.servers.synapse import Login, Synapse
@@ -620,6 +622,20 @@ def test_a_lost_reply_of_a_real_server_is_found_or_repeated_without_a_second_eve
         assert connector.publish(post, attempt.again()).id == found.id
         assert proxy.count("PUT", path, accepted=True) == 2
         connector.close()
+    assert len(synapse_server.messages(brand, room)) == 1
+
+
+@pytest.mark.servers
+def test_a_process_that_is_killed_while_a_real_server_accepts_leaves_one_event(
+    synapse_server: Synapse, brand: Login, room: str, real: Real, tmp_path: Path
+) -> None:
+    path, post = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send", Post("killed")
+    with Proxy(synapse_server.url) as proxy:
+        settings = {"server": proxy.make_url(), "token": brand.token, "room": room}
+        attempt = killed("matrix", settings, post, proxy, path, tmp_path / "notes")
+    found = real().find(post, attempt)
+    assert found is not None
+    assert real().publish(post, attempt.again()).id == found.id
     assert len(synapse_server.messages(brand, room)) == 1
 
 

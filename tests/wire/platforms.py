@@ -63,6 +63,33 @@ _ELSEWHERE = {
     # The storage that an upload's address names takes a form with the file: "Create video Pins",
     # https://developers.pinterest.com/docs/work-with-organic-content-and-users/create-boards-and-pins/
     "pinterest": Operations([_form("POST /")]),
+    # What the transcription leaves out, each from its page of
+    # https://learn.microsoft.com/en-us/linkedin/marketing/community-management/: shares/comments-api (fields,
+    # reading, deleting), shares/videos-api (a video's state), shares/images-api (where bytes go),
+    # organizations/organization-lookup-api, shares/posts-api (start, among the finder's names), and
+    # https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2
+    "linkedin": Operations(
+        [
+            named(
+                "POST",
+                "/rest/socialActions/{urn}/comments",
+                {"actor", "object", "message", "parentComment", "content"},
+            ),
+            named("GET", "/rest/socialActions/{urn}/comments", {"start", "count"}),
+            named("DELETE", "/rest/socialActions/{urn}/comments/{id}", {"actor"}),
+            named("POST", "/rest/images", {"action", "initializeUploadRequest"}),
+            named("POST", "/rest/videos", {"action", "initializeUploadRequest", "finalizeUploadRequest"}),
+            named("GET", "/rest/videos/{urn}", set()),
+            named("GET", "/rest/organizations/{id}", set()),
+            named("GET", "/v2/userinfo", set()),
+            Operation(
+                "PUT",
+                "/dms-uploads/sp/{place}/{kind}/{number}",
+                bodies={"application/octet-stream": None},
+                others=True,
+            ),
+        ]
+    ),
     # No cassette lists our own posts or comments: https://www.reddit.com/dev/api/#GET_user_{username}_{where}
     "reddit": _more("GET /user/{name}/submitted", "GET /user/{name}/comments"),
     # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide, https://developers.tiktok.com/doc/tiktok-api-v2-video-query
@@ -97,7 +124,27 @@ _ELSEWHERE = {
     ),
     # The transcription leaves its fields out: https://developers.facebook.com/docs/threads/retrieve-and-manage-replies
     "threads": _more("GET /v1.0/me/replies"),
-    # With an empty key of the state the end of the path may be left out, and an upload has the type that it has:
+    # The transcription has no media, no users and no fields of one post. Where permalinks are plain, the API
+    # is behind ?rest_route= of the front page, whose Link header says so:
+    # https://developer.wordpress.org/rest-api/reference/media/#create-a-media-item
+    # https://developer.wordpress.org/rest-api/reference/users/#retrieve-a-user-2
+    # https://developer.wordpress.org/rest-api/reference/posts/#update-a-post
+    # https://developer.wordpress.org/rest-api/using-the-rest-api/discovery/
+    "wordpress": Operations(
+        [
+            named("GET", "/wp-json/wp/v2/users/me", {"context"}),
+            named(
+                "POST",
+                "/wp-json/wp/v2/media",
+                {"file", "alt_text", "title", "caption", "description", "status"},
+            ),
+            named("GET", "/wp-json/wp/v2/posts/{id}", {"context", "password"}),
+            named("POST", "/wp-json/wp/v2/posts/{id}", {"status", "date_gmt", "title", "content", "slug"}),
+            named("DELETE", "/wp-json/wp/v2/posts/{id}", {"force"}),
+            *(Operation(verb, "/", others=True) for verb in ("GET", "POST", "DELETE")),
+        ]
+    ),
+    # With an empty key of the state the end of the path may be left out; an upload has whatever type it has:
     # https://spec.matrix.org/v1.18/client-server-api/#get_matrixclientv3roomsroomidstateeventtypestatekey
     # https://spec.matrix.org/v1.18/client-server-api/#post_matrixmediav3upload
     "matrix": Operations(
@@ -174,9 +221,13 @@ PLATFORMS: dict[str, Platform] = {
         "threads/threads_contract.json",
     ),
     "linkedin": Platform(
-        lambda: Transcription(SPECS / "linkedin/linkedin_contract.json"),
+        lambda: Several(
+            _ELSEWHERE["linkedin"],
+            also(Transcription(SPECS / "linkedin/linkedin_contract.json"), {"GET /rest/posts": ("start",)}),
+        ),
         ("transcription",),
         "linkedin/linkedin_contract.json",
+        kinds=("PUT /dms-uploads/sp/{}/{}/{}",),
     ),
     "youtube": Platform(
         lambda: Discovery(
@@ -236,9 +287,13 @@ PLATFORMS: dict[str, Platform] = {
         "matrix/openapi",
     ),
     "wordpress": Platform(
-        lambda: Transcription(SPECS / "wordpress/wp_v2_posts_contract.json", "/wp-json"),
+        lambda: Several(
+            _ELSEWHERE["wordpress"],
+            Transcription(SPECS / "wordpress/wp_v2_posts_contract.json", "/wp-json"),
+        ),
         ("transcription", "real server"),
         "wordpress/wp_v2_posts_contract.json",
+        kinds=("POST /", "DELETE /"),
     ),
 }
 # Channels that send no HTTP to a platform with a specification.
