@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.oauth_world import (
     platform,
     with_facts,
 )
+from tests.servers.postgres import PostgresServer
 
 KEY = b"k" * 32
 BACK = "http://127.0.0.1:9/connect/callback"
@@ -70,9 +72,9 @@ def brought(address: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(address).query))
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    engine = db.connect(f"sqlite:///{tmp_path / 'state.db'}")
+@contextmanager
+def opened(url: str) -> Iterator[World]:
+    engine = db.connect(url)
     names = ("account", "shop", "connecting")
     SQLModel.metadata.create_all(engine, tables=[SQLModel.metadata.tables[name] for name in names])
     with platform() as there:
@@ -81,6 +83,23 @@ def world(tmp_path: Path) -> Iterator[World]:
         for each in made.made:
             each.close()
     engine.dispose()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with opened(f"sqlite:///{tmp_path / 'state.db'}") as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.servers)])
+def crowded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Give a world of either database, for what many workers do at once."""
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.fresh_database()
+    with opened(url) as made:
+        yield made
 
 
 # ---- consent ----------------------------------------------------------------------------------
@@ -372,62 +391,62 @@ def test_a_platform_that_gives_no_new_refresh_token_is_asked_with_the_old_one(wo
     assert len({form["refresh_token"] for form in world.there.tokens()[1:]}) == 1
 
 
-def test_of_many_workers_one_renews(world: World) -> None:
-    crowd = [world.accounts() for _ in range(8)]
-    world.now = world.connect(crowd[0]).renew_at or world.now
+def test_of_many_workers_one_renews(crowded: World) -> None:
+    crowd = [crowded.accounts() for _ in range(8)]
+    crowded.now = crowded.connect(crowd[0]).renew_at or crowded.now
     start = threading.Barrier(8)
 
     def work(accounts: Accounts) -> bool:
         start.wait()
-        return accounts.refresher.renew("brand", world.now)
+        return accounts.refresher.renew("brand", crowded.now)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(work, crowd)) == 1
-    assert len(world.there.tokens()) == 2
+    assert len(crowded.there.tokens()) == 2
 
 
-def test_who_finds_a_renewal_under_way_leaves_it_alone_and_the_token_stays_in_use(world: World) -> None:
-    one, other = world.accounts(), world.accounts()
-    world.now = world.connect(one).renew_at or world.now
-    world.there.hold, world.there.arrived = threading.Event(), threading.Event()
+def test_who_finds_a_renewal_under_way_leaves_it_alone_and_the_token_stays_in_use(crowded: World) -> None:
+    one, other = crowded.accounts(), crowded.accounts()
+    crowded.now = crowded.connect(one).renew_at or crowded.now
+    crowded.there.hold, crowded.there.arrived = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(one.renew_due)
-        assert world.there.arrived.wait(10)
-        assert not other.refresher.renew("brand", world.now)
+        assert crowded.there.arrived.wait(10)
+        assert not other.refresher.renew("brand", crowded.now)
         assert other.open("brand").whoami()  # nothing waits for the call, no lock is held over it
-        world.there.hold.set()
+        crowded.there.hold.set()
         assert first.result(10) == ["brand"]
 
 
-def test_a_lease_that_lapsed_is_taken_over(world: World) -> None:
-    accounts = world.accounts()
-    world.now = world.connect(accounts).renew_at or world.now
-    world.change(renew_lease="dead", renew_leased_until=world.now + timedelta(seconds=1))
+def test_a_lease_that_lapsed_is_taken_over(crowded: World) -> None:
+    accounts = crowded.accounts()
+    crowded.now = crowded.connect(accounts).renew_at or crowded.now
+    crowded.change(renew_lease="dead", renew_leased_until=crowded.now + timedelta(seconds=1))
     assert accounts.renew_due() == []
-    world.now += timedelta(seconds=1)
+    crowded.now += timedelta(seconds=1)
     assert accounts.renew_due() == ["brand"]
 
 
-def test_an_answer_that_comes_after_its_lease_lapsed_is_kept_all_the_same(world: World) -> None:
-    accounts = world.accounts()
-    world.now = world.connect(accounts).renew_at or world.now
-    mine = accounts.refresher._lease("brand", world.now)
+def test_an_answer_that_comes_after_its_lease_lapsed_is_kept_all_the_same(crowded: World) -> None:
+    accounts = crowded.accounts()
+    crowded.now = crowded.connect(accounts).renew_at or crowded.now
+    mine = accounts.refresher._lease("brand", crowded.now)
     assert mine is not None
-    world.change(renew_lease="another")
-    assert accounts.refresher._kept(mine, Tokens("late", "late-refresh", 3600), world.now)
+    crowded.change(renew_lease="another")
+    assert accounts.refresher._kept(mine, Tokens("late", "late-refresh", 3600), crowded.now)
     assert not accounts.refresher._kept(
-        mine, Tokens("later", "x", 3600), world.now
+        mine, Tokens("later", "x", 3600), crowded.now
     )  # that one was renewed since
 
 
-def test_a_login_connected_again_meanwhile_is_not_overwritten_by_an_old_answer(world: World) -> None:
-    accounts = world.accounts()
-    world.now = world.connect(accounts).renew_at or world.now
-    mine = accounts.refresher._lease("brand", world.now)
+def test_a_login_connected_again_meanwhile_is_not_overwritten_by_an_old_answer(crowded: World) -> None:
+    accounts = crowded.accounts()
+    crowded.now = crowded.connect(accounts).renew_at or crowded.now
+    mine = accounts.refresher._lease("brand", crowded.now)
     assert mine is not None
-    row = world.connect(accounts)
-    assert not accounts.refresher._kept(mine, Tokens("old", "old-refresh", 3600), world.now)
-    assert world.row().sealed_grant == row.sealed_grant
+    row = crowded.connect(accounts)
+    assert not accounts.refresher._kept(mine, Tokens("old", "old-refresh", 3600), crowded.now)
+    assert crowded.row().sealed_grant == row.sealed_grant
 
 
 # ---- trouble ----------------------------------------------------------------------------------
@@ -583,17 +602,17 @@ def refuse(accounts: Accounts, world: World) -> None:
         accounts.unauthorized(session, "brand", "401", world.now)
 
 
-def test_a_token_that_was_taken_back_is_renewed_once_before_a_person_is_asked(world: World) -> None:
-    accounts = world.accounts()
-    world.connect(accounts)
-    world.now += timedelta(minutes=1)
-    refuse(accounts, world)
-    assert world.row().status == UNAUTHORIZED
+def test_a_token_that_was_taken_back_is_renewed_once_before_a_person_is_asked(crowded: World) -> None:
+    accounts = crowded.accounts()
+    crowded.connect(accounts)
+    crowded.now += timedelta(minutes=1)
+    refuse(accounts, crowded)
+    assert crowded.row().status == UNAUTHORIZED
     assert accounts.renew_due() == ["brand"]
-    assert world.row().status == CONNECTED
-    world.now += timedelta(minutes=1)
-    refuse(accounts, world)
-    assert (world.row().status, world.row().renew_at) == (UNAUTHORIZED, None)
+    assert crowded.row().status == CONNECTED
+    crowded.now += timedelta(minutes=1)
+    refuse(accounts, crowded)
+    assert (crowded.row().status, crowded.row().renew_at) == (UNAUTHORIZED, None)
     assert accounts.renew_due() == []
 
 
