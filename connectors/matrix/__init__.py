@@ -17,6 +17,7 @@ from connectors.base import (
     Post,
     Published,
     Quota,
+    Rate,
     Reading,
     RejectedError,
     Repeat,
@@ -47,6 +48,9 @@ class Matrix(Connector):
         media_bytes=50_000_000,  # where the server announces nothing
         video=Video(frozenset({"video/mp4", "video/webm"}), 50_000_000),
         metrics=frozenset({"reactions"}),
+        # What a Synapse allows in the long run where nobody changed it; no server announces it.
+        # https://element-hq.github.io/synapse/latest/usage/configuration/config_documentation.html#rc_message
+        rate=Rate(12, minutes=1),
         repeat=Repeat.KEY,  # of one device; LISTING for a token that belongs to none
         # The specification does not say how long a server remembers: ten minutes are our own choice, far
         # below the half hour of Synapse's cache. https://github.com/matrix-org/synapse/issues/1481

@@ -31,7 +31,7 @@ from connectors.http import Address, MissingError
 from connectors.media import fit
 from connectors.wordpress.answers import Entry, Me, Site, Uploaded
 from connectors.wordpress.holding import Holding
-from connectors.wordpress.writing import blocks, slug
+from connectors.wordpress.writing import blocks, slug, title
 
 _IDS = r"^(\d+(,\d+)*)?$"
 
@@ -50,7 +50,6 @@ class WordPress(Holding):
         repeat=Repeat.CONTAINER,
         schedules=Window(minutes=5, days=366),  # our choice: it takes a minute, and states no longest
         deletes=True,
-        subject=True,
         version="wp/v2",
         source="https://developer.wordpress.org/rest-api/reference/posts/",
         checked=date(2026, 8, 22),
@@ -178,7 +177,7 @@ class WordPress(Holding):
             if entry is None or entry.status == "trash":
                 raise RejectedError("Somebody has deleted the post in WordPress.")
             return entry
-        address = slug(post.subject, attempt.key)
+        address = slug(title(post), attempt.key)
         asked = {"slug": address, "status": "any", "context": "edit", "author": me}
         found = self.http.ask("GET", "/wp-json/wp/v2/posts", list[Entry], params=asked)
         entry = found[0] if found else self._made(post, attempt, address)
@@ -191,7 +190,7 @@ class WordPress(Holding):
         body: dict[str, Any] = {
             "status": "draft",
             "slug": address,
-            "title": escape(post.subject, quote=False),
+            "title": escape(title(post), quote=False),
             "content": blocks(post.text, [each for each in files if each[1] is not first]),
             "comment_status": "open" if self.settings.comments else "closed",
         }

@@ -4,19 +4,26 @@ import hashlib
 import html
 import unicodedata
 from collections.abc import Iterable
+from textwrap import shorten
 
 import regex
 
-from connectors.base import Media
+from connectors.base import Media, Post
 from connectors.base.facts import URL
 from connectors.wordpress.answers import Uploaded
 
-_SLUG = 60  # characters of the title that stand in an address
+_TITLE, _SLUG = 80, 60  # characters: of a line that becomes a title, of a title in an address
 
 
-def slug(title: str, key: str) -> str:
+def title(post: Post) -> str:
+    """Return the post's title: its subject, else its first line, else what its first picture shows."""
+    lines = [each.strip() for each in post.text.splitlines() if each.strip()]
+    return post.subject.strip() or shorten((lines or [post.media[0].alt])[0], _TITLE, placeholder="…")
+
+
+def slug(name: str, key: str) -> str:
     """Return the last part of the post's address: words of its title, and what is the attempt's alone."""
-    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     words = "-".join(regex.findall(r"[a-z0-9]+", plain))[:_SLUG].strip("-")
     return "-".join(filter(None, (words, hashlib.sha256(key.encode()).hexdigest()[:12])))
 

@@ -34,7 +34,7 @@ from connectors.contract import (
 )
 from connectors.wordpress import WordPress
 from connectors.wordpress.answers import Uploaded
-from connectors.wordpress.writing import blocks, slug, text
+from connectors.wordpress.writing import blocks, slug, text, title
 from tests.connectors.conftest import picture
 from tests.connectors.killing import killed
 from tests.servers.http1 import Request
@@ -437,6 +437,19 @@ def test_an_address_shows_the_title_and_belongs_to_one_attempt(title: str, begin
     assert slug(title, "key") == slug(title, "key") != slug(title, "another")
 
 
+@pytest.mark.parametrize(
+    ("post", "told"),
+    [
+        (Post("First line\nsecond", subject=" The castle "), "The castle"),
+        (Post("\n First line \nsecond"), "First line"),
+        (Post("word " * 30), "word " * 15 + "word…"),
+        (Post("", (picture(),)), "a teal card"),
+    ],
+)
+def test_a_post_without_a_subject_is_called_by_its_first_line(post: Post, told: str) -> None:
+    assert title(post) == told
+
+
 # ---- find -------------------------------------------------------------------------------------
 
 
@@ -768,6 +781,23 @@ def test_a_real_site_deletes_into_the_trash_or_for_good(wordpress_site: RealSite
     connector.delete(second)
     connector.delete(second)
     assert _titled(wordpress_site, "Gone") == []
+
+
+@pytest.mark.servers
+def test_an_author_of_a_real_site_may_do_all_of_it(wordpress_site: RealSite, real: Real) -> None:
+    user, password = wordpress_site.add_author("writer")
+    connector, attempt, at = real(user=user, password=password), _try("author"), soon()
+    assert connector.whoami().startswith("writer@")
+    post = Post("One & <two>\n\n\nhttps://brand.example/r/a?x=1&y=2 🏰", (picture(), picture(colour="red")))
+    held = connector.schedule(post, attempt, at)
+    assert [(each.id, each.at, each.text) for each in connector.scheduled()] == [(held.id, at, post.text)]
+    assert real().scheduled() == []  # it is another user's
+    assert connector.unschedule(held.id) is True
+    told = connector.publish(post, _try("author again"))
+    page = wordpress_site.page(told.url)
+    assert 'alt="a red card"' in page
+    connector.delete(told.id)
+    assert _titled(wordpress_site, "One &amp; &lt;two&gt;") == []
 
 
 @pytest.mark.servers

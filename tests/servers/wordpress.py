@@ -66,6 +66,12 @@ class WordPress:
         answer.raise_for_status()
         return answer.json()
 
+    def add_author(self, name: str) -> tuple[str, str]:
+        """Add a user with the role of an author; return the name and an application password."""
+        made = f"$id = wp_create_user('{name}', 'pw'); (new WP_User($id))->set_role('author');"
+        key = "WP_Application_Passwords::create_new_application_password($id, ['name' => 'tests'])"
+        return name, self.run(f"{made} echo {key}[0];")
+
     def posts(self, status: str = "any") -> list[dict[str, Any]]:
         """Return posts with their raw fields, newest first."""
         asked = {"status": status, "context": "edit", "per_page": "100"}
