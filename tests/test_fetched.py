@@ -20,7 +20,7 @@ from connectors.threads import Threads
 from orchestrator import content, db, items, links, plan
 from orchestrator.app import Orchestrator, fetching, samples
 from orchestrator.app.programme import declared
-from orchestrator.errors import CheckError
+from orchestrator.errors import CheckError, OutsideError
 from orchestrator.items import Item, Revision
 from orchestrator.plan import AccountView
 from orchestrator.web import bind, running
@@ -242,6 +242,18 @@ def test_a_file_of_the_brand_that_no_item_says_cannot_be_fetched(app: Orchestrat
 )
 def test_what_is_no_file_is_not_there(door: str, name: str) -> None:
     assert requests.get(f"{door}/m/{name}", timeout=30).status_code == 404
+
+
+def test_a_file_that_cannot_be_read_now_is_to_be_asked_for_again(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OutsideError("the disk is gone")
+
+    monkeypatch.setattr(items, "shown", broken)
+    answer = requests.get(f"{door}/m/{'0' * 64}.jpg", timeout=30)
+    assert answer.status_code == 503
+    assert "disk" not in answer.text
 
 
 def test_a_file_is_not_there_under_another_ending(app: Orchestrator, door: str) -> None:

@@ -75,6 +75,7 @@ class Facebook(Holding, Figures):
             "pages_manage_engagement",
             "pages_read_engagement",
             "pages_read_user_content",
+            "publish_video",
             "read_insights",
         ),
         pkce=False,

@@ -1,6 +1,7 @@
 """A rendered post -> one whose pictures a channel takes and can have, and all that is wrong with it."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from connectors.base import Capabilities, Media, Post, RejectedError, problems
 from connectors.media import fit, misfits
@@ -36,6 +37,7 @@ def faults(post: Post, limits: Capabilities) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=8)  # what recurs says the same picture many times
 def _fitted(media: Media, limits: Capabilities) -> Media:
     try:
         return fit(media, limits)
