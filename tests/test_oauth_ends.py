@@ -1,12 +1,15 @@
 """A consent that ends is announced 14, 7 and 1 days before; posts wait out what passes, and then leave."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 from sqlalchemy import update
 from sqlmodel import col, select
 from typer.testing import CliRunner
@@ -19,6 +22,7 @@ from orchestrator.app.driving import ticks
 from orchestrator.items import Item, Status
 from orchestrator.notices import EXPIRING, Incident, Inputs, find
 from tests.oauth_world import CLIENT, CLIENT_SECRET, Consenting, platform
+from tests.servers.snac import Snac
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -59,6 +63,32 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         Orchestrator(tmp_path / "brand", environ={}, clock=lambda: clock[0]) as app,
     ):
         yield World(app, there, clock)
+
+
+# ---- on a real server -------------------------------------------------------------------------
+
+
+@pytest.mark.servers
+def test_a_mastodon_server_is_asked_for_a_client_and_lets_its_user_consent(
+    world: World, snac_server: Snac
+) -> None:
+    redirect = "http://127.0.0.1:9/connect/callback"
+    page = connecting.ask(world.app, "mastodon", "on-snac", {"server": snac_server.url}, redirect)
+    form = requests.get(page, timeout=30).text
+    action = re.findall(r'action="([^"]+)"', form)[0]
+    typed = dict(re.findall(r'name="([^"]+)"[^>]*value="([^"]*)"', form))
+    typed |= {"login": snac_server.user, "passwd": snac_server.login.password}
+    sent = requests.post(action, typed, allow_redirects=False, timeout=30)
+    ended = urlsplit(sent.headers["location"])
+    assert sent.headers["location"].startswith(redirect)
+    login = connecting.answer(world.app, dict(parse_qsl(ended.query)))
+    assert login.handle.startswith(f"@{snac_server.user}@")
+    assert (login.renew_at, login.token_until) == (None, None)  # its tokens do not end
+    item = world.app.post("on-snac", "By consent.")
+    world.app.publish()
+    assert world.status(item) == Status.PUBLISHED
+    world.connect()
+    assert "on-snac" not in world.app.sending.renew()
 
 
 # ---- announced --------------------------------------------------------------------------------

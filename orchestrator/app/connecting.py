@@ -75,10 +75,7 @@ def answer(app: Orchestrator, told: Mapping[str, str]) -> Account:
 def renew(app: Orchestrator) -> list[str]:
     """Renew the grants whose time has come; what was held for a refused token goes on."""
     team.require(app.colleague, Action.WRITE)
-    names = app.sending.accounts.renew_due()
-    for name in names:
-        app.sending.release(name)
-    return names
+    return app.sending.renew()
 
 
 @dataclass(frozen=True)

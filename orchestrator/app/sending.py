@@ -90,7 +90,8 @@ class Sending:
         self.outbox.close()
 
     def publish(self, until_idle: bool, patience: timedelta) -> Sent:
-        """Send what is due, once or until nothing is left to do."""
+        """Send what is due, once or until nothing is left to do, with tokens that are good for it."""
+        self.renew()
         if until_idle:
             before = self._counts()
             waiting = self.outbox.until_idle(patience)
@@ -100,6 +101,13 @@ class Sending:
     def _counts(self) -> dict[str, int]:
         with db.reading(self.engine) as session:
             return items.counts(session)
+
+    def renew(self) -> list[str]:
+        """Renew grants whose time has come, so that what was held for them goes on; return the accounts."""
+        names = self.accounts.renew_due()
+        for name in names:
+            self.release(name)
+        return names
 
     def release(self, account: str) -> int:
         """Queue again what was held for an account that is back."""
