@@ -268,6 +268,20 @@ def test_the_clients_id_is_called_what_the_platform_calls_it(world: World) -> No
     assert (form["client_key"], form["continuous_refresh"]) == (CLIENT, "true")
 
 
+def test_a_client_without_a_secret_names_itself_in_the_form_even_where_others_use_basic(world: World) -> None:
+    accounts = world.accounts(replace(FACTS, basic=True))
+    wish = Wish("consent", "brand", "ada", {"api": world.there.url, "client_id": CLIENT})
+    accounts.answer(brought(world.there.consent(accounts.ask(wish, BACK, world.now))), "ada", world.now)
+    form, headers = world.there.asked[0][2:]
+    assert form["client_id"] == CLIENT
+    assert not {"authorization", "client_secret"} & {*headers, *form}
+
+
+def test_a_scope_can_be_a_setting(world: World) -> None:
+    page = world.accounts(replace(FACTS, scopes=("{api}", "write"))).ask(world.wish(), BACK, world.now)
+    assert brought(page)["scope"] == f"{world.there.url} write"
+
+
 def test_without_pkce_no_challenge_is_sent(world: World) -> None:
     varied = replace(FACTS, pkce=False)
     assert "code_challenge" not in brought(world.accounts(varied).ask(world.wish(), BACK, world.now))

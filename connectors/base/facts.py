@@ -170,6 +170,7 @@ class OAuth:
 
     authorize: str  # "{server}/oauth/authorize"
     token: str  # "{server}/oauth/token"
+    # A scope may be a setting too, where an app may ask only for what it was granted: ("{scopes}",)
     scopes: tuple[str, ...]  # ("tweet.read", "tweet.write", "users.read", "offline.access")
     pkce: bool = True
     refresh: str = "refresh_token"  # the grant type that renews; "": nothing does, people connect again

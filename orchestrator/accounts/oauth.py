@@ -52,7 +52,7 @@ def register(facts: OAuth, app: App, timeout: float) -> App:
     form = {
         "client_name": facts.client_name,
         "redirect_uris": app.redirect,
-        "scopes": facts.separator.join(facts.scopes),
+        "scopes": _scope(facts, app),
     }
     try:
         made = http.ask("POST", where.path, _Client, data=form)
@@ -105,7 +105,7 @@ class CodeFlow:
         client = OAuth2Session(
             app.client_id,
             app.client_secret,
-            scope=_filled(self._facts.separator.join(self._facts.scopes), app.settings),
+            scope=_scope(self._facts, app),
             redirect_uri=app.redirect,
             code_challenge_method="S256" if self._facts.pkce else None,
         )
@@ -117,15 +117,16 @@ class CodeFlow:
     ) -> Tokens:
         url, facts = _filled(where, app.settings), self._facts
         sent = dict(params)
+        basic = facts.basic and bool(app.client_secret)  # without a secret there is nothing to show that way
         # A token that renews itself shows the client already; its secret has no business in an address.
-        if not facts.basic and not (grant == facts.refresh and facts.refresh_name == "access_token"):
+        if not basic and not (grant == facts.refresh and facts.refresh_name == "access_token"):
             sent[facts.client_id] = app.client_id
             sent |= {"client_secret": app.client_secret} if app.client_secret else {}
         voice = Http(url, timeout=self._timeout)
         voice.secrets |= {app.client_secret, *params.values()}
         with self._client(app) as client:
             client.register_compliance_hook("access_token_response", lambda said: _judged(voice, said))
-            how = client.client_auth("client_secret_basic") if facts.basic else _as_it_is
+            how = client.client_auth("client_secret_basic") if basic else _as_it_is
             method, once = "GET" if by_get else "POST", {"allow_redirects": False, "timeout": self._timeout}
             try:
                 token = client.fetch_token(
@@ -200,6 +201,11 @@ def _scopes(told: object) -> tuple[str, ...]:
 def _filled(address: str, settings: Mapping[str, str]) -> str:
     """Put settings into an address; those that are addresses themselves without their last slash."""
     return address.format_map({name: value.rstrip("/") for name, value in settings.items()})
+
+
+def _scope(facts: OAuth, app: App) -> str:
+    """Say what is asked for; at some platforms an app may ask only for what it was granted: a setting."""
+    return facts.separator.join(_filled(each, app.settings) for each in facts.scopes)
 
 
 def _renamed(url: str, client_id: str) -> str:
