@@ -1,6 +1,7 @@
 """A short campaign of faults on both databases; and the campaign notices what it is there for."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -80,13 +81,14 @@ def test_a_database_that_is_killed_doubles_loses_and_keeps_nothing(crashing: Pos
 
 
 @pytest.fixture
-def crashing(postgres_server: PostgresServer) -> object:
+def crashing(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     """Give a PostgreSQL of the test's own: the one of the session is not to be killed."""
     del postgres_server  # it has seen to it that there is one to be had
     data = scratch("crash")
     server = postgres.start(data, postgres.CRASHES)
     yield server
     server.stop()
+    shutil.rmtree(data, ignore_errors=True)
 
 
 # ---- the campaign notices ---------------------------------------------------------------------
