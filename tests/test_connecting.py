@@ -109,6 +109,19 @@ def test_a_token_by_hand_connects_at_once(shared: World, max_: Browser) -> None:
     assert "hand is @brick-and-bloom" in done.text
 
 
+def test_a_password_instead_of_consent_connects_at_once_too(shared: World, max_: Browser) -> None:
+    form = max_.form(max_.page("/connect?channel=bluesky"), "/connect")
+    assert form is not None
+    assert {"identifier", "app_password"} <= set(form)
+    assert not {"dpop_key", "did"} & set(form)  # consent gives those
+    fields = {"name": "sky", "service": "http://127.0.0.1:9", "identifier": "a.test"}
+    hand = max_.post("/connect", {**form, **fields, "app_password": "x"})
+    assert "could not be used: 127.0.0.1:9 could not be reached" in hand.text
+    asked = max_.post("/connect", {**form, **fields})
+    assert "could not be used: 127.0.0.1:9 could not be reached" in asked.text
+    assert asked.status_code == hand.status_code == 503
+
+
 def test_a_form_of_another_site_connects_nothing(shared: World, there: Consenting, max_: Browser) -> None:
     fields = {"channel": "consent", "name": "evil", "token_of_form": "0" * 64, **given(there)}
     assert max_.post("/connect", fields).status_code == 403

@@ -69,9 +69,11 @@ class Bluesky(Connector):
         service: Address = HttpUrl("https://bsky.social")
         identifier: str
         app_password: SecretStr = Field(SecretStr(""), json_schema_extra={"asked": True})
-        token: SecretStr = SecretStr("")
-        dpop_key: SecretStr = SecretStr("")
-        did: str = ""
+        token: SecretStr = Field(
+            SecretStr(""), json_schema_extra={"given": True}
+        )  # by consent, as what follows
+        dpop_key: SecretStr = Field(SecretStr(""), json_schema_extra={"given": True})
+        did: str = Field("", json_schema_extra={"given": True})
 
         @model_validator(mode="after")
         def _let_in(self) -> "Bluesky.Settings":

@@ -123,7 +123,8 @@ class CodeFlow:
             sent[facts.client_id] = app.client_id
             sent |= {"client_secret": app.client_secret} if app.client_secret else {}
         voice = Http(url, timeout=self._timeout)
-        voice.secrets |= {app.client_secret, *params.values()}
+        open_ = {"redirect_uri", *facts.with_token}
+        voice.secrets |= {app.client_secret, *(params[name] for name in params if name not in open_)}
         with self._client(app) as client:
             client.register_compliance_hook("access_token_response", lambda said: _judged(voice, said))
             how = client.client_auth("client_secret_basic") if basic else _as_it_is

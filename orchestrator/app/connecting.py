@@ -42,13 +42,29 @@ def consents(app: Orchestrator, channel: str) -> bool:
 def fields(app: Orchestrator, channel: str) -> list[Field]:
     """List what a person is asked for before they consent, the client's id and secret first."""
     facts, known = app.sending.accounts.oauth(channel), app.settings_of(channel)
-    asked = [_field(name, info) for name, info in known.items()]
+    asked = [_field(name, info) for name, info in known.items() if not _says(info, "given")]
     if facts is None:
         return asked
     rest = [each for each in asked if each.name not in ("token", "client_id", "client_secret")]
     if facts.register or facts.dance is not None:
         return rest
     return [Field("client_id", True, False), Field("client_secret", False, True), *rest]
+
+
+def asked(info: FieldInfo) -> bool:
+    """Tell whether a person who connects by hand is asked for a setting."""
+    return info.is_required() or _says(info, "asked")
+
+
+def by_hand(app: Orchestrator, channel: str, given: Mapping[str, str]) -> bool:
+    """Tell whether what was given lets somebody in without consent: a token, or a password instead."""
+    passwords = {name for name, info in app.settings_of(channel).items() if _says(info, "asked")}
+    return not consents(app, channel) or bool({"token", *passwords} & set(given))
+
+
+def _says(info: FieldInfo, word: str) -> bool:
+    extra = info.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get(word))
 
 
 def _field(name: str, info: FieldInfo) -> Field:

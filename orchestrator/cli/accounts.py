@@ -85,7 +85,7 @@ def _consents(app: Orchestrator, channel: str, given: dict[str, str], asked: boo
     token = app.settings_of(channel).get("token")
     if not asked and (token is None or not token.is_required() or not sys.stdin.isatty()):
         return False
-    return asked or ("token" not in given and connecting.consents(app, channel))
+    return asked or not connecting.by_hand(app, channel, given)
 
 
 def _before(app: Orchestrator, channel: str, given: dict[str, str], as_json: bool) -> dict[str, str]:
@@ -124,9 +124,7 @@ def _complete(app: Orchestrator, channel: str, given: dict[str, str], as_json: b
     known = app.settings_of(channel)
     _refuse_strange(channel, given, list(known))
     for name, info in known.items():
-        extra = info.json_schema_extra
-        asked = info.is_required() or (isinstance(extra, dict) and extra.get("asked"))
-        if name not in given and asked:
+        if name not in given and connecting.asked(info):
             given[name] = _ask(name, hidden=_is_secret(info.annotation), as_json=as_json)
     return given
 

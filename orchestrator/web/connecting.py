@@ -37,7 +37,7 @@ def _form(routes: APIRouter, desk: Desk) -> None:
         """Send a colleague to the platform's page, or connect with the token they gave."""
         visit = _manager(desk.posting(request, form))
         channel, name, given = form.text("channel"), form.text("name"), _given(form)
-        if not connecting.consents(visit.app, channel) or "token" in given:
+        if connecting.by_hand(visit.app, channel, given):
             return _done(desk, request, visit, visit.app.connect(channel, name, given).name)
         back = f"{visit.app.brand.public_url}{connecting.CALLBACK}"
         url = connecting.ask(visit.app, channel, name, given, back)
