@@ -1,5 +1,8 @@
 """People consent; tokens are kept sealed, renewed early and once, and nothing passing disconnects anybody."""
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -395,6 +398,17 @@ def test_a_renewed_token_opens_connectors_anew_in_every_process_and_the_next_ren
     assert world.row().connected_at > row.connected_at
 
 
+def test_what_a_connector_keeps_while_its_token_is_renewed_is_there(world: World) -> None:
+    one, other = world.accounts(), world.accounts()
+    world.connect(one)
+    connector = one.open("brand")
+    world.now = world.row().renew_at or world.now
+    assert other.renew_due() == ["brand"]
+    connector.memory["page"] = "p-1"
+    assert connector.memory["page"] == "p-1"
+    assert other.open("brand").memory["page"] == "p-1"
+
+
 def test_a_platform_that_gives_no_new_refresh_token_is_asked_with_the_old_one(world: World) -> None:
     world.there.rotates = False
     accounts = world.accounts()
@@ -551,6 +565,45 @@ def test_a_renewal_cut_off_before_the_platform_heard_of_it_is_made_again(world: 
     assert accounts.refresher._lease("brand", world.now)
     world.now += timedelta(minutes=2)
     assert world.accounts().renew_due() == ["brand"]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from orchestrator import db
+from orchestrator.accounts import Accounts
+from orchestrator.accounts.refreshing import Refresher
+from tests.oauth_world import Channels
+
+def die(*_: object) -> bool:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+Refresher._store = die  # the platform has answered, and nothing of it is kept yet
+Accounts(db.connect(sys.argv[1]), b"k" * 32, catalogue=Channels()).refresher.renew(
+    "brand", datetime.fromisoformat(sys.argv[2])
+)
+"""
+
+
+@pytest.mark.parametrize("gentle", [True, False], ids=["old token is good still", "old token was taken back"])
+def test_a_process_killed_between_the_answer_and_its_storing(
+    world: World, tmp_path: Path, gentle: bool
+) -> None:
+    world.there.rotates = not gentle
+    accounts = world.accounts()
+    world.now = world.connect(accounts).renew_at or world.now
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    command = [sys.executable, "-c", KILLED, url, world.now.isoformat()]
+    ran = subprocess.run(command, cwd=Path(__file__).parents[1], timeout=60, check=False)
+    assert ran.returncode == -signal.SIGKILL
+    assert len(world.there.tokens()) == 2
+    assert accounts.renew_due() == []  # its lease lives
+    world.now += timedelta(seconds=90)
+    assert accounts.renew_due() == (["brand"] if gentle else [])
+    row = world.row()
+    assert row.status == (CONNECTED if gentle else UNAUTHORIZED)
+    assert ("answer to an earlier renewal was lost" in row.reason) is not gentle
 
 
 def test_an_answer_is_stored_as_soon_as_the_database_is_back(

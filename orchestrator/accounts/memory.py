@@ -79,8 +79,9 @@ class SealedMemory(MutableMapping[str, str]):
         with self._lock:
             with db.writing(self._engine) as session:
                 row = session.get(Account, self._name, with_for_update=True)
-                # A session made with settings that were replaced meanwhile must not outlive them.
-                if row is None or row.connected_at != self._since:
+                # A session made with settings that were replaced meanwhile must not outlive them. Who
+                # consented has none: only the token was renewed, and what is kept now must be there.
+                if row is None or (row.connected_at != self._since and not row.sealed_grant):
                     return
                 values = {**unpack(self._key, row.sealed_memory, aad(row.name)), **put}
                 values.pop(drop, None)
