@@ -40,7 +40,7 @@ PARTS = (
     Part(
         "WordPress + PHP + MariaDB (apt)",
         "the system's",
-        "60 MB, 320 MB on disk",
+        "37 MB, 320 MB on disk",
         lambda: "the system (as root)",
         _present,
         _install,
