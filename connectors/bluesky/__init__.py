@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+from pydantic import Field, HttpUrl, SecretStr, model_validator
 
 from connectors.base import (
     Attempt,
@@ -26,11 +26,11 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.bluesky.answers import Blob, Did, Handle, Record, Views
-from connectors.bluesky.bound import Bound
+from connectors.bluesky.bound import Consented, let_in
 from connectors.bluesky.facets import facets
 from connectors.bluesky.oauth import SCOPES, BlueskyDance
 from connectors.bluesky.places import parts, tid
-from connectors.bluesky.xrpc import Answer, NoAppViewError, StaleError, TakenError, Xrpc
+from connectors.bluesky.xrpc import Answer, NoAppViewError, StaleError, TakenError
 from connectors.http import Address, MissingError
 from connectors.media import facts, fit
 
@@ -63,17 +63,12 @@ class Bluesky(Connector):
 
     oauth = OAuth("", "", SCOPES, extends=False, dance=BlueskyDance())
 
-    class Settings(BaseModel):
+    class Settings(Consented):
         """Where the account lives, its handle or e-mail address, and an app password, or consent instead."""
 
         service: Address = HttpUrl("https://bsky.social")
         identifier: str
         app_password: SecretStr = Field(SecretStr(""), json_schema_extra={"asked": True})
-        token: SecretStr = Field(
-            SecretStr(""), json_schema_extra={"given": True}
-        )  # by consent, as what follows
-        dpop_key: SecretStr = Field(SecretStr(""), json_schema_extra={"given": True})
-        did: str = Field("", json_schema_extra={"given": True})
 
         @model_validator(mode="after")
         def _let_in(self) -> "Bluesky.Settings":
@@ -87,12 +82,9 @@ class Bluesky(Connector):
         self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
     ) -> None:
         super().__init__(settings, memory, timeout)
-        login, bound = (settings.identifier, settings.app_password), (settings.token, settings.dpop_key)
-        self.http = (
-            Bound(settings.service, settings.did, bound, self.memory, timeout)
-            if settings.dpop_key.get_secret_value()
-            else Xrpc(settings.service, login, self.memory, timeout)
-        )
+        login = (settings.identifier, settings.app_password)
+        bound = (settings.did, settings.token, settings.dpop_key)
+        self.http = let_in(settings.service, login, bound, self.memory, timeout)
 
     def whoami(self) -> str:
         """Return the account's handle, `@brand.example`."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from connectors.base import Attempt, ConnectorError, TemporaryError
 from connectors.bluesky.answers import Handle
@@ -22,6 +22,14 @@ Answer = TypeVar("Answer")
 _FRESH = timedelta(
     seconds=60
 )  # a number lives for three minutes at most: https://atproto.com/specs/oauth#dpop
+
+
+class Consented(BaseModel):
+    """What a consent gives, instead of a password; nobody is asked for it."""
+
+    token: SecretStr = Field(SecretStr(""), json_schema_extra={"given": True})
+    dpop_key: SecretStr = Field(SecretStr(""), json_schema_extra={"given": True})
+    did: str = Field("", json_schema_extra={"given": True})
 
 
 class NonceError(TemporaryError):
@@ -112,3 +120,17 @@ class Bound(Xrpc):
 
     def renew(self) -> None:
         """Leave the token as it is; a refused one is renewed by whoever gave it to us."""
+
+
+def let_in(
+    service: object,
+    login: tuple[str, SecretStr],
+    bound: tuple[str, SecretStr, SecretStr],
+    memory: MutableMapping[str, str],
+    timeout: float,
+) -> Xrpc:
+    """Open the way to an account: by its consent (DID, token, key), else by a password."""
+    did, token, key = bound
+    if not key.get_secret_value():
+        return Xrpc(service, login, memory, timeout)
+    return Bound(service, did, (token, key), memory, timeout)
