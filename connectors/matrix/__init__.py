@@ -13,6 +13,7 @@ from connectors.base import (
     Capabilities,
     Connector,
     ConnectorError,
+    Count,
     Media,
     Post,
     Published,
@@ -42,6 +43,7 @@ class Matrix(Connector):
     name = "matrix"
     capabilities = Capabilities(
         text_limit=60_000,
+        count=Count.BYTES,
         measure=spelled,
         media_limit=1,  # an event has one
         media_types=frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}),
