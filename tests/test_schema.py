@@ -27,7 +27,7 @@ def differences(url: str) -> list[Any]:
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:
     # The job engine brings its own tables, and its own migrations for them.
-    return kind != "table" or not str(name).endswith("_for_test") and not str(name).startswith("procrastinate_")
+    return kind != "table" or not (str(name).endswith("_for_test") or str(name).startswith("procrastinate_"))
 
 
 def _told(found: list[Any]) -> list[Any]:

@@ -286,7 +286,7 @@ def test_an_unknown_channel_is_answered_with_the_nearest() -> None:
 
 
 def test_a_channel_like_no_other_is_answered_with_what_there_is() -> None:
-    with pytest.raises(connectors.UnknownChannelError, match="there are: bluesky, .*email, .*mastodon"):
+    with pytest.raises(connectors.UnknownChannelError, match=r"there are: bluesky, .*email, .*mastodon"):
         connectors.find("zzz")
 
 

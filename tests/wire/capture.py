@@ -66,7 +66,9 @@ class Capture:
         if known is not None and known.channel and known.written:
             sent = parsed(known.channel, bytes(known.written))
             # A look ahead, which takes nothing away from whoever reads the answer.
-            answer = bytes(response.peek(_LARGEST)) if known.channel in self._inside else b""
+            # An empty one has nothing to look at, and the look would wait for the next answer.
+            looked_at = known.channel in self._inside and response.length != 0
+            answer = bytes(response.peek(_LARGEST)) if looked_at else b""
             self._keep(replace(sent, answered=response.status, answer=answer))
 
 

@@ -92,7 +92,8 @@ _ELSEWHERE = {
     ),
     # No cassette lists our own posts or comments: https://www.reddit.com/dev/api/#GET_user_{username}_{where}
     "reddit": _more("GET /user/{name}/submitted", "GET /user/{name}/comments"),
-    # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide, https://developers.tiktok.com/doc/tiktok-api-v2-video-query
+    # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide
+    # https://developers.tiktok.com/doc/tiktok-api-v2-video-query (its body; the transcription has its query)
     "tiktok": Operations(
         [
             Operation("PUT", "/upload/{place}", others=True),  # bytes alone
@@ -238,7 +239,7 @@ PLATFORMS: dict[str, Platform] = {
         "youtube/python-youtube-testdata",
     ),
     "tiktok": Platform(
-        lambda: Several(Transcription(SPECS / "tiktok/tiktok_contract.json"), _ELSEWHERE["tiktok"]),
+        lambda: Several(_ELSEWHERE["tiktok"], Transcription(SPECS / "tiktok/tiktok_contract.json")),
         ("transcription",),
         "tiktok/tiktok_contract.json",
         kinds=("PUT /upload/{}",),
