@@ -329,8 +329,9 @@ class ConnectorContract(ABC):
         self, make: Callable[..., Connector], platform: Platform
     ) -> None:
         platform.routes |= self.counted
-        readings = make().read([self.published])
-        assert {reading.metric for reading in readings} == self.connector.capabilities.metrics
+        connector = make()
+        readings = connector.read([self.published])
+        assert {reading.metric for reading in readings} == connector.limits().metrics
         assert {reading.id for reading in readings} <= {self.published}
         for reading in readings:
             assert (reading.value is None) == (reading.metric == self.unreported)
