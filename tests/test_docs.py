@@ -27,6 +27,7 @@ from orchestrator.playbook.grammar import Playbook
 from tests import doc_examples
 from tests.doc_examples import ROOT, Example, Walk
 from tests.servers.__main__ import PARTS
+from tests.wire.platforms import ELSEWHERE, PLATFORMS
 
 REFERENCE = ROOT / "docs" / "reference"
 GRAMMARS: dict[str, type[Document]] = {
@@ -125,7 +126,8 @@ def test_every_connector_is_documented_with_its_source_and_its_settings(channel:
     assert limits.source in section
     assert f"{limits.checked:%Y-%m-%d}" in section
     assert f"`{limits.repeat}`: " in section
-    assert "Maturity: tested against" in section
+    held = ", ".join(PLATFORMS[channel].maturity) if channel in PLATFORMS else ELSEWHERE[channel]
+    assert f"Maturity: {held}" in section
     for field in connectors.find(channel).Settings.model_fields:
         assert f"| `{field}` |" in section
 

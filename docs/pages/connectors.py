@@ -2,15 +2,17 @@
 
 import inspect
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import connectors
 from connectors.base import Capabilities, Connector, Repeat
 from docs.pages.markdown import code, codes, meanings, page, sentence, table
 from docs.pages.models import fields_table
+from tests.wire.platforms import ELSEWHERE, PLATFORMS
 
-_TESTS = Path(__file__).parents[2] / "tests" / "connectors"
+_HEADER = ("Platform", "Text", "A link counts as", "Pictures", "Videos", "Alt text", "Threads", "Deletes",
+           "Keeps for later", "Readings", "Second attempt", "Rate", "Price of a post", "API", "Maturity",
+           "Source, read on")  # fmt: skip
 _INTRO = """
 A channel is a platform with a connector. What is said here is what a connector declares; what a server
 announces for an account comes before it, and `check`, `plan` and the send hold every text against the
@@ -26,6 +28,7 @@ def write() -> str:
     return page(
         "Connectors",
         _INTRO,
+        "## All platforms\n\n" + table(_HEADER, map(_row, found)),
         "## What protects a second attempt\n\n" + protection,
         *map(_section, found),
         _rehearsal(),
@@ -47,14 +50,39 @@ def _section(connector: type[Connector]) -> str:
     return "\n\n".join([f"## {connector.name}", f"{about}\n\n{sentence(connector)}", read, facts, settings])
 
 
+def _row(connector: type[Connector]) -> tuple[str, ...]:
+    limits = connector.capabilities
+    return (
+        f"[{connector.name}](#{connector.name})",
+        _text(limits),
+        _or(limits.link_cost, "its length"),
+        str(limits.media_limit or "none"),
+        str(limits.video.limit) if limits.video else "none",
+        f"{limits.alt_limit:,}" if limits.alt_limit else "no limit stated",
+        _yes(limits.threads),
+        _yes(limits.deletes),
+        _yes(limits.schedules is not None),
+        str(len(limits.metrics)) if limits.metrics else "not reported",
+        code(limits.repeat),
+        _rate(limits),
+        _price(limits),
+        _version(limits),
+        _held(connector.name),
+        f"[{limits.checked:%Y-%m-%d}]({limits.source})",
+    )
+
+
 def _maturity(name: str) -> str:
-    """Say what its tests talk to, by the marks that they carry."""
-    tests = (_TESTS / f"test_{name}.py").read_text(encoding="utf-8")
-    if name == "practice":
-        return "Maturity: tested against the rehearsal platform itself, which is all it speaks to."
-    if "mark.servers" in tests:
-        return "Maturity: tested against a real server that the test session starts."
-    return "Maturity: tested against a scripted platform only."
+    return f"Maturity: {_held(name)}."
+
+
+def _held(name: str) -> str:
+    """Say what every request of a channel is held against when the tests run."""
+    if name in PLATFORMS:
+        platform = PLATFORMS[name]
+        recordings = f", recordings {code(platform.recordings)}" if platform.recordings else ""
+        return f"{', '.join(platform.maturity)} ({code(platform.source)}{recordings})"
+    return ELSEWHERE.get(name, "not stated")
 
 
 def _facts(limits: Capabilities) -> list[tuple[str, str]]:
@@ -63,8 +91,11 @@ def _facts(limits: Capabilities) -> list[tuple[str, str]]:
         ("Text", _text(limits)),
         ("A link counts as", _or(limits.link_cost, "its length")),
         ("Pictures", _pictures(limits)),
+        ("Videos", _videos(limits)),
         ("Alt text", "needed" + (f", at most {limits.alt_limit:,} characters" if limits.alt_limit else "")),
         ("Rate", _rate(limits)),
+        ("Price of a post", _price(limits)),
+        ("API", _version(limits)),
         ("Readings", codes(sorted(limits.metrics)) or "none: not reported"),
         ("Speaks to", "one person" if limits.personal else "everybody"),
         ("Subject", "needed" if limits.subject else "none"),
@@ -91,7 +122,8 @@ def _text(limits: Capabilities) -> str:
     if limits.text_limit is None:
         return "no limit"
     more = f", and {limits.byte_limit:,} bytes of UTF-8" if limits.byte_limit else ""
-    return f"{limits.text_limit:,} {limits.count}{more}"
+    unit = "as the platform counts" if limits.measure else limits.count
+    return f"{limits.text_limit:,} {unit}{more}"
 
 
 def _pictures(limits: Capabilities) -> str:
@@ -99,6 +131,25 @@ def _pictures(limits: Capabilities) -> str:
         return "none"
     size = f", at most {limits.media_bytes:,} bytes each" if limits.media_bytes else ""
     return f"{limits.media_limit} ({', '.join(sorted(limits.media_types))}){size}"
+
+
+def _videos(limits: Capabilities) -> str:
+    if limits.video is None:
+        return "none"
+    video = limits.video
+    return f"{video.limit} ({', '.join(sorted(video.types))}), at most {video.bytes:,} bytes each"
+
+
+def _price(limits: Capabilities) -> str:
+    if limits.price is None:
+        return "none"
+    post, link = limits.price.post / 1e6, limits.price.with_link / 1e6
+    return f"${post:g}, with a link ${link:g}"
+
+
+def _version(limits: Capabilities) -> str:
+    ends = f", ends on {limits.sunset:%Y-%m-%d}" if limits.sunset else ""
+    return (limits.version or "no version") + ends
 
 
 def _rate(limits: Capabilities) -> str:
