@@ -30,6 +30,7 @@ def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
     every = [
         Tick("publish", outbox.publish_due, _SOON, lambda: app.look(outbox.next_due)),
         Tick("recover", outbox.recover, _SOON, lambda: app.look(outbox.next_look)),
+        Tick("search", outbox.search, _SOON, everywhere=True),  # leases see to it that nobody looks twice
         Tick("notices", tells.run, _ASKED),
         Tick("refresh", lambda: connecting.renew(app), _ASKED),
         Tick("watch", tells.watch, _NOW_AND_THEN, everywhere=True),  # a dead clock cannot tell that it is

@@ -133,13 +133,20 @@ class Outbox:
             done += lapsed
         return done + halting.keep_at_it(self._means) + self._look(moment)
 
+    def search(self) -> int:
+        """Look for what is uncertain; for workers that are not the clock, so that slow looks are shared.
+
+        Returns how many looks that were. `recover` does it as well.
+        """
+        return self._look(self._means.now()) if self._steady.believed(self._means.rules.lease) else 0
+
     def _look(self, now: datetime, handed_over: bool = False) -> int:
         done, round_, room = 0, Round(self._crew), self._means.rules.threads
         try:
-            while searches := look.due(self._means, now, room, handed_over):
+            while searches := look.due(self._means, now, room - round_.under_way, handed_over):
                 done += len(searches)
                 round_.start((each.claim.account, partial(self._look_for, each)) for each in searches)
-                round_.wait_below(1)
+                round_.wait_below(room)  # one slow look keeps its thread, not all of them
         finally:
             round_.wait_below(1)
         round_.raise_trouble()
