@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import requests
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from connectors.base import (
     Attempt,
@@ -14,22 +14,20 @@ from connectors.base import (
     Connector,
     ConnectorError,
     Count,
-    LimitedError,
     OAuth,
     Post,
     Published,
     Quota,
     Rate,
     Reading,
-    RejectedError,
     Repeat,
-    UnauthorizedError,
     UncertainError,
     problems,
 )
-from connectors.http import Address, Http, MissingError
+from connectors.http import Address, MissingError
 from connectors.media import fit
-from connectors.reddit.answers import Listing, Me, Refusal, Submitted, Thing, plain, span
+from connectors.reddit.answers import Listing, Me, Submitted, Thing, plain
+from connectors.reddit.rest import AlreadyError, Rest
 from connectors.reddit.uploading import upload
 
 _METRICS = ("score", "upvote_ratio", "num_comments", "num_crossposts", "view_count")
@@ -39,10 +37,6 @@ _PAGE = 100
 _PAGES = 10
 _SKEW = timedelta(minutes=2)
 _LOOKS, _PAUSE = 3, 2.0  # for a picture's post, which Reddit makes after it has answered
-# https://github.com/reddit-archive/reddit/blob/master/r2/r2/lib/errors.py
-_TOO_MUCH = frozenset({"RATELIMIT", "QUOTA_FILLED"})
-_NOT_SIGNED_IN = frozenset({"USER_REQUIRED", "WRONG_PASSWORD", "BAD_CAPTCHA"})
-_ALREADY = "ALREADY_SUB"
 
 
 class Reddit(Connector):
@@ -101,7 +95,7 @@ class Reddit(Connector):
             # https://github.com/reddit-archive/reddit/wiki/API
             "User-Agent": f"web:engagement-orchestrator:v1 (by /u/{settings.username})",
         }
-        self.http = _Http(settings.api, headers, timeout)
+        self.http = Rest(settings.api, headers, timeout)
 
     def whoami(self) -> str:
         """Return `u/name`."""
@@ -127,7 +121,7 @@ class Reddit(Connector):
         self.check(post)
         try:
             response = self._committed(post, attempt)
-        except _AlreadyError as error:
+        except AlreadyError as error:
             if attempt.number > 1:  # then an earlier try may have got through
                 raise UncertainError(str(error)) from error
             raise
@@ -244,44 +238,3 @@ def _since(things: Iterator[Thing], attempt: Attempt) -> Iterator[Thing]:
 def _published(thing: Thing) -> Published:
     url = f"https://www.reddit.com{thing.permalink}" if thing.permalink.startswith("/") else thing.permalink
     return Published(thing.name, url, thing.at if thing.created_utc else None)
-
-
-class _AlreadyError(RejectedError):
-    """The link stands in the subreddit already."""
-
-
-class _Http(Http):
-    """Reads Reddit's errors, which may come inside a 200."""
-
-    def inside(self, response: requests.Response) -> ConnectorError | None:
-        """Say what json.errors means: [[code, words, field], ...]."""
-        if b'"errors"' not in response.content:
-            return None
-        try:
-            told = Submitted.model_validate_json(response.content).told
-        except ValidationError:
-            return None
-        if not told.errors:
-            return None
-        code, words = [*(each or "" for each in told.errors[0]), "", ""][:2]
-        said = f"{self.host} refused: {self.clean(words)} ({code})"
-        if code in _TOO_MUCH:
-            return LimitedError(said, told.ratelimit if told.ratelimit is not None else span(words))
-        if code in _NOT_SIGNED_IN:
-            return UnauthorizedError(said)
-        return (_AlreadyError if code == _ALREADY else RejectedError)(said)
-
-    def judge(self, response: requests.Response) -> ConnectorError | None:
-        """Say that a 403 for want of a scope is about the token; others are about the post's place."""
-        scope = "insufficient_scope" in response.headers.get("WWW-Authenticate", "")
-        return UnauthorizedError(self.sentence(response)) if scope else None
-
-    def reason(self, response: requests.Response) -> str:
-        """Return Reddit's own words."""
-        try:
-            told = Refusal.model_validate_json(response.content)
-        except ValidationError:
-            return super().reason(response)
-        words = told.explanation or told.message
-        named = f"{words} ({told.reason})" if told.reason else words
-        return named or super().reason(response)
