@@ -1,6 +1,7 @@
 """The error classes -> the page of errors."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import orchestrator.cli
@@ -9,7 +10,7 @@ from connectors.base import BouncedError, ConnectorError, TemporaryError
 from docs.pages.markdown import code, page, sentence, table
 from orchestrator.errors import PeopleError
 from orchestrator.outbox import State
-from orchestrator.outbox.ends import end_of
+from orchestrator.outbox.ends import PutOffError, end_of
 
 E = TypeVar("E", bound=Exception)
 _INTRO = """
@@ -32,7 +33,8 @@ def people_errors() -> list[type[PeopleError]]:
 
 def connector_errors() -> list[type[ConnectorError]]:
     """Return every way a platform call can end badly."""
-    ours = (each for each in _below(ConnectorError) if each.__module__ == ConnectorError.__module__)
+    words = (ConnectorError.__module__, PutOffError.__module__)  # not what one platform tells apart
+    ours = (each for each in _below(ConnectorError) if each.__module__ in words)
     return list(dict.fromkeys(ours))
 
 
@@ -59,7 +61,7 @@ def write() -> str:
 
 
 def _ending(each: type[ConnectorError]) -> tuple[str, str, str]:
-    error = each("reason", "a@example.com", 550) if issubclass(each, BouncedError) else each("reason")
+    error = _example(each)
     before, after = (end_of(error, left).state for left in (False, True))
     follows = _NEXT[after]
     if before is not after:
@@ -69,3 +71,9 @@ def _ending(each: type[ConnectorError]) -> tuple[str, str, str]:
     if issubclass(each, BouncedError):
         follows += "; where the address itself is wrong, the person is not written to again"
     return code(each.__name__), sentence(each), follows
+
+
+def _example(kind: type[ConnectorError]) -> ConnectorError:
+    if issubclass(kind, BouncedError):
+        return kind("reason", "a@example.com", 550)
+    return kind("reason", datetime.now(UTC)) if issubclass(kind, PutOffError) else kind("reason")

@@ -73,7 +73,7 @@ def _tell_stopped(console: Console, stopped: Stopped) -> None:
 
 def resume(
     ctx: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[STOP]", help="Number of the stop; else all.")] = "",
+    stop: Annotated[str, typer.Argument(help="Number of the stop; else all.")] = "",
     scope: Annotated[str, typer.Option(help="The stops of this scope only, as stop names it.")] = "",
     pace: Annotated[
         int, typer.Option(min=0, help="Posts a minute on each account; 0: as brand.yaml says.")
@@ -81,12 +81,12 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Let what was stopped leave again, in the order of its times and at a pace; what is too late expires."""
-    if which and scope:
+    if stop and scope:
         raise CheckError("Say the number of a stop, or --scope, not both.")
-    if which and not (which.isascii() and which.isdigit() and int(which)):
-        raise CheckError(f"{which!r} is no number of a stop; for a scope write --scope {which}")
+    if stop and not (stop.isascii() and stop.isdigit() and int(stop)):
+        raise CheckError(f"{stop!r} is no number of a stop; for a scope write --scope {stop}")
     app, out = opened(ctx), output(as_json)
-    resumed = app.resume(which or scope, pace)
+    resumed = app.resume(stop or scope, pace)
     data = {**asdict(resumed), "in_force": [in_force(each) for each in app.look(stopping.in_force)]}
     out.give(plain(data), lambda console: _tell_resumed(console, app, resumed))
 

@@ -670,6 +670,7 @@ def test_an_answer_stands_below_what_it_answers(bluesky_pds: Any, account: Any, 
 
 
 @pytest.mark.servers
+@pytest.mark.wrong_on_purpose
 def test_what_the_server_refuses_is_given_back_with_its_reason(
     bluesky_pds: Any, account: Any, on_pds: Bluesky
 ) -> None:
