@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,16 +24,22 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlmodel import col, func, select
 
-from connectors.base import Capabilities, Post
-from connectors.mastodon import Mastodon
-from connectors.rehearsal import Fault, Kind, Rehearsal
+from connectors.base import Capabilities, Post, Repeat
+from connectors.practice import Practice
+from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Kind, Rehearsal
 from orchestrator import Orchestrator, db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Item, Status
 from orchestrator.outbox import AttemptRow, Lease, State
 from orchestrator.plan import AccountView
 
-ACCOUNTS = tuple(f"shop-{n}" for n in range(4))
+# One account for each protection from doubles whose platform holds posts, and one more.
+ACCOUNTS = {
+    "key": Repeat.KEY,
+    "container": Repeat.CONTAINER,
+    "listing": Repeat.LISTING,
+    "another-key": Repeat.KEY,
+}
 IN_FLIGHT = 20  # sends at each call, at least
 NATIVE = 2  # posts that the platform holds at each call, at least
 _BRAND = """\
@@ -99,7 +105,7 @@ class World:
             for n in range(due + native):
                 text = f"Post {len(self.texts)}"
                 self.texts.append(text)
-                view = self.views[ACCOUNTS[n % len(ACCOUNTS)]]
+                view = self.views[list(ACCOUNTS)[n % len(ACCOUNTS)]]
                 at = now if n < due else now + timedelta(minutes=10)
                 made = items.single(session, view, Post(text), at, "owner", now)
                 if n >= due:
@@ -138,11 +144,14 @@ def opened(database: str = "", seed: int = 1, workers: int = 3) -> Iterator[Worl
             environ["ORCHESTRATOR_DATABASE_URL"] = database
         tokens = {account: secrets.token_hex(8) for account in ACCOUNTS}
         with Rehearsal(tokens, clock=clock) as platform, Orchestrator(folder, environ=environ) as app:
-            platform.faults.add(Fault(Kind.SLOW_BEFORE, rate=1.0, times=None, seconds=_SLOW))
+            for method, path in {*COMMITS.values(), *SCHEDULES.values()}:
+                slow = Fault(Kind.SLOW_BEFORE, rate=1.0, times=None, seconds=_SLOW, method=method, path=path)
+                platform.faults.add(slow)
             world = World(app, folder, platform, clock, environ, random.Random(seed))  # noqa: S311
             for account, token in tokens.items():
-                app.connect("mastodon", account, {"server": platform.url, "token": token})
-                world.views[account] = AccountView(account, "mastodon", _limits(platform, token))
+                settings = {"server": platform.url, "token": token, "repeat": ACCOUNTS[account].value}
+                app.connect("practice", account, settings)
+                world.views[account] = AccountView(account, "practice", _limits(settings))
             world.hire(workers)
             try:
                 yield world
@@ -150,10 +159,9 @@ def opened(database: str = "", seed: int = 1, workers: int = 3) -> Iterator[Worl
                 world.end()
 
 
-def _limits(platform: Rehearsal, token: str) -> Capabilities:
+def _limits(settings: Mapping[str, str]) -> Capabilities:
     """Ask what holds for an account, as the account itself would."""
-    connector = Mastodon(Mastodon.Settings.model_validate({"server": platform.url, "token": token}))
-    with closing(connector):
+    with closing(Practice(Practice.Settings.model_validate(settings))) as connector:
         return connector.limits()
 
 
@@ -260,6 +268,7 @@ class Run:
     posts: int
     copies: int
     lost: int
+    failed: tuple[str, ...] = ()  # why items were given back to their author
 
     @property
     def accepted_after(self) -> int:
@@ -274,7 +283,13 @@ def run(trials: int, database: str = "", seed: int = 1) -> Run:
         _drain(world)
         found = Counter(status.text for status in world.platform.record.posts)
         copies = sum(count - 1 for count in found.values())
-        return Run(tuple(done), len(world.texts), copies, sum(text not in found for text in world.texts))
+        lost = sum(text not in found for text in world.texts)
+        return Run(tuple(done), len(world.texts), copies, lost, _failed(world))
+
+
+def _failed(world: World) -> tuple[str, ...]:
+    with db.reading(world.engine) as session:
+        return tuple(session.exec(select(Item.reason).where(Item.status == Status.FAILED)))
 
 
 def _shown(n: int, one: Trial) -> Trial:
@@ -327,6 +342,8 @@ def main() -> int:
         f"accepted after: {told.accepted_after}; half took under {seconds[len(seconds) // 2]:.1f} s, "
         f"all under {seconds[-1]:.1f} s. Of {told.posts} posts: {told.copies} copies, {told.lost} lost."
     )
+    for why in told.failed:
+        print(f"Given back: {why}")
     return 1 if told.accepted_after or told.copies or told.lost else 0
 
 
