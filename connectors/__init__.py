@@ -24,6 +24,7 @@ CATALOGUE = {
     "tiktok": "connectors.tiktok:TikTok",
     "wordpress": "connectors.wordpress:WordPress",
     "x": "connectors.x:X",
+    "youtube": "connectors.youtube:YouTube",
 }
 GROUP = "orchestrator.connectors"  # entry points of third parties
 

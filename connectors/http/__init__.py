@@ -61,6 +61,7 @@ class Http:
     """
 
     tries = 4
+    answers: frozenset[int] = frozenset()  # statuses of 300 and more that are no refusal at this platform
     patience = 5.0  # seconds: the longest pause between two tries of a fetch
     sleep: Callable[[float], None] = staticmethod(time.sleep)
 
@@ -126,7 +127,7 @@ class Http:
 
     def _fetch_failure(self, response: requests.Response) -> ConnectorError | None:
         status = response.status_code
-        if status < 300:
+        if status < 300 or status in self.answers:
             return self.inside(response)
         said = self.sentence(response)
         judged = self.judge(response) if status >= 400 else None
@@ -202,7 +203,7 @@ class Http:
 
     def _commit_failure(self, response: requests.Response, refused: frozenset[int]) -> ConnectorError | None:
         status = response.status_code
-        if 200 <= status < 300:
+        if 200 <= status < 300 or status in self.answers:
             return self.inside(response)
         said = self.sentence(response)
         if status in refused or status == 425:  # 425: https://www.rfc-editor.org/rfc/rfc8470#section-5.2

@@ -92,6 +92,8 @@ _ELSEWHERE = {
     ),
     # No cassette lists our own posts or comments: https://www.reddit.com/dev/api/#GET_user_{username}_{where}
     "reddit": _more("GET /user/{name}/submitted", "GET /user/{name}/comments"),
+    # https://developers.google.com/youtube/v3/guides/using_resumable_upload_protocol
+    "youtube": Operations([Operation("PUT", "/upload/youtube/v3/videos", others=True)]),  # bytes alone
     # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide
     # https://developers.tiktok.com/doc/tiktok-api-v2-video-query (its body; the transcription has its query)
     "tiktok": Operations(
@@ -231,12 +233,17 @@ PLATFORMS: dict[str, Platform] = {
         kinds=("PUT /dms-uploads/sp/{}/{}/{}",),
     ),
     "youtube": Platform(
-        lambda: Discovery(
-            SPECS / "youtube/discovery/youtube-v3.json", SPECS / "youtube/discovery/youtubeAnalytics-v2.json"
+        lambda: Several(
+            Discovery(
+                SPECS / "youtube/discovery/youtube-v3.json",
+                SPECS / "youtube/discovery/youtubeAnalytics-v2.json",
+            ),
+            _ELSEWHERE["youtube"],
         ),
         ("specification", "recording"),
         "youtube/discovery",
         "youtube/python-youtube-testdata",
+        kinds=("PUT /upload/youtube/v3/videos",),
     ),
     "tiktok": Platform(
         lambda: Several(_ELSEWHERE["tiktok"], Transcription(SPECS / "tiktok/tiktok_contract.json")),
