@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.app import Orchestrator, views
+from orchestrator.app import Orchestrator, stopping, views
 from orchestrator.app.sending import Sent
 from orchestrator.app.views import ItemView, Wanted
+from orchestrator.cli import stop
 from orchestrator.cli.asking import Json, opened, output, tell, unfinished
 from orchestrator.cli.show import plain, table
 from orchestrator.documents import suggest
@@ -89,6 +90,8 @@ def _advice(each: Waits) -> str:
         )
     if each.status == Status.FAILED:
         return "Failed ones go back to their author: change the text or picture and apply again."
+    if each.stop_id:
+        return f"Those that stop {each.stop_id} holds leave after: orchestrator resume {each.stop_id}"
     connect = f"orchestrator connect {each.channel} {each.account}"
     return f"Those on {each.account} leave once it is connected: {connect}"
 
@@ -126,19 +129,22 @@ def list_(
             f"there is no status {status!r}{suggest(status, Status)}; choose one of {', '.join(Status)}"
         )
     waits, counts = app.look(shown.page, shown.Asked(page=page, size=_ON_A_PAGE), app.now()), app.state()
-    found = _found(app, (status,) if status else _AHEAD)
+    found, stopped = _found(app, (status,) if status else _AHEAD), app.look(stopping.in_force)
     data = {
         "counts": counts,
         "waiting": [_waits(each) for each in waits.items],
         "waiting_total": waits.total,
         "page": waits.page,
         "pages": waits.pages,
+        "stops": [stop.in_force(each) for each in stopped],
         "items": [_line(each) for each in found],
     }
 
     def tell(console: Console) -> None:
         counted = [f"{count:,} {status}" for status, count in counts.items()]
         console.print(", ".join(counted) + "." if counts else "The outbox is empty.")
+        for each in stopped:
+            console.print(stop.told(each), markup=False)
         _tell_found(console, app, found)
         _tell_waiting(console, waits.items)
         if waits.pages > 1:
