@@ -55,15 +55,17 @@ def refusal(code: int, subcode: int = 0, status: int = 400, **more: Any) -> Answ
     return Answer({"error": {**told, **({"error_subcode": subcode} if subcode else {})}}, status)
 
 
-def listed(id: str = "7_101", text: str = "", at: datetime = NOW, kind: str = "") -> dict[str, Any]:
+def listed(id: str = "7_101", text: str = "", at: datetime | None = None, kind: str = "") -> dict[str, Any]:
     """Make a post as the Page lists it."""
+    at = at or datetime.now(UTC)  # not when this module was read: a whole run takes long
     shown = {"attachments": {"data": [{"media_type": kind}]}} if kind else {}
     when = at.strftime("%Y-%m-%dT%H:%M:%S+0000")
     return {"id": id, "message": text, "created_time": when, "permalink_url": "https://f.example/1", **shown}
 
 
-def waiting(id: str = "7_55", text: str = "", at: datetime = NOW) -> dict[str, Any]:
+def waiting(id: str = "7_55", text: str = "", at: datetime | None = None) -> dict[str, Any]:
     """Make a post as the Page lists it while it holds it."""
+    at = at or datetime.now(UTC)  # not when this module was read: a whole run takes long
     return {"id": id, "message": text, "is_published": False, "scheduled_publish_time": int(at.timestamp())}
 
 

@@ -55,7 +55,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Note whether everything runs: only then can something be missed."""
     asked = session.config.getoption("file_or_dir")
     narrowed = session.config.getoption("keyword") or session.config.getoption("markexpr")
-    session.config.stash[_whole] = not asked and not narrowed
+    listed_only = session.config.getoption("collectonly")
+    session.config.stash[_whole] = not (asked or narrowed or listed_only)
 
 
 @pytest.fixture(autouse=True)
