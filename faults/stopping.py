@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ from sqlmodel import col, func, select
 
 from connectors.base import Capabilities, Post, Repeat
 from connectors.practice import Practice
-from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Kind, Rehearsal
+from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Faults, Kind, Rehearsal
 from orchestrator import Orchestrator, db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Item, Status
@@ -41,12 +42,13 @@ ACCOUNTS = {
     "another-key": Repeat.KEY,
 }
 IN_FLIGHT = 20  # sends at each call, at least
+_MORE = 8  # by how many, since some end until the call
 NATIVE = 2  # posts that the platform holds at each call, at least
 _BRAND = """\
 name: Stopping
 time-zone: UTC
 currency: EUR
-outbox: {request: 4s, lease: 4.8s, threads: 12, batch: 12}
+outbox: {request: 4s, lease: 4.8s, threads: 16, batch: 16}
 """
 _SLOW = 1.5  # seconds that the platform takes before it accepts
 _AFTERWARDS = 2.0  # seconds in which whatever is on its way would arrive
@@ -69,14 +71,34 @@ class PlatformClock:
 
 @dataclass(frozen=True)
 class Trial:
-    """One stop: what was in flight, what was held and given back, what was accepted after it returned."""
+    """One stop: what was in flight, what was held and given back, what was accepted after it returned.
+
+    `in_flight` by our own book, `at_platform` of them as the platform saw it right before the call.
+    """
 
     in_flight: int
+    at_platform: int
     held: int
     taken_back: int
     not_cancelled: int
     accepted_after: int
     seconds: float
+
+
+class Arrivals(Faults):
+    """The platform's faults, which every post that arrives meets first; so they can be counted."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._lock_of_count = threading.Lock()
+        self.count = 0
+
+    def draw(self, method: str, path: str, account: str) -> Fault | None:
+        """Return what goes wrong, and count it."""
+        fault = super().draw(method, path, account)
+        with self._lock_of_count:
+            self.count += fault is not None
+        return fault
 
 
 @dataclass
@@ -89,6 +111,7 @@ class World:
     clock: PlatformClock
     environ: dict[str, str]
     random: random.Random
+    arrivals: "Arrivals"
     workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     views: dict[str, AccountView] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
@@ -97,6 +120,12 @@ class World:
     def engine(self) -> Engine:
         """The database."""
         return self.app.engine
+
+    def at_platform(self) -> int:
+        """Count the posts that have arrived at the platform, which has not accepted them yet."""
+        # First those it is done with: what arrives in between must not be missed.
+        done = sum(bool(request.fault) for request in self.platform.record.requests)
+        return self.arrivals.count - done
 
     def queue(self, due: int, native: int) -> None:
         """Queue posts that are due, and posts for the platform to hold."""
@@ -144,10 +173,11 @@ def opened(database: str = "", seed: int = 1, workers: int = 3) -> Iterator[Worl
             environ["ORCHESTRATOR_DATABASE_URL"] = database
         tokens = {account: secrets.token_hex(8) for account in ACCOUNTS}
         with Rehearsal(tokens, clock=clock) as platform, Orchestrator(folder, environ=environ) as app:
+            platform.faults = arrivals = Arrivals()
             for method, path in {*COMMITS.values(), *SCHEDULES.values()}:
                 slow = Fault(Kind.SLOW_BEFORE, rate=1.0, times=None, seconds=_SLOW, method=method, path=path)
                 platform.faults.add(slow)
-            world = World(app, folder, platform, clock, environ, random.Random(seed))  # noqa: S311
+            world = World(app, folder, platform, clock, environ, random.Random(seed), arrivals)  # noqa: S311
             for account, token in tokens.items():
                 settings = {"server": platform.url, "token": token, "repeat": ACCOUNTS[account].value}
                 app.connect("practice", account, settings)
@@ -177,7 +207,7 @@ def trial(world: World, wait: bool = True) -> Trial:
     while True:
         _load(world)
         worker = _pause(world)
-        held = _count(world, Status.SCHEDULED)
+        held, at_platform = _count(world, Status.SCHEDULED), world.at_platform()
         began = time.monotonic()
         try:
             stopped = world.app.stop("a trial", wait=wait)
@@ -189,10 +219,9 @@ def trial(world: World, wait: bool = True) -> Trial:
         late = _let_time_pass(world) - after_it
         world.queue(max(0, _DEEP - _count(world, Status.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
         world.app.resume(pace=_PACE)
-        if late or stopped.in_flight >= IN_FLIGHT:
-            return Trial(
-                stopped.in_flight, held, stopped.unscheduled, len(stopped.not_cancelled), late, seconds
-            )
+        if late or min(stopped.in_flight, at_platform) >= IN_FLIGHT:
+            back, kept = stopped.unscheduled, len(stopped.not_cancelled)
+            return Trial(stopped.in_flight, at_platform, held, back, kept, late, seconds)
 
 
 def _load(world: World) -> None:
@@ -201,8 +230,7 @@ def _load(world: World) -> None:
     while time.monotonic() < ends:
         if _count(world, Status.QUEUED) < IN_FLIGHT:
             world.queue(_DEEP, 2 * NATIVE)
-        if _sending(world) >= IN_FLIGHT and _count(world, Status.SCHEDULED) >= NATIVE:
-            time.sleep(world.random.uniform(0.0, 0.1))
+        if world.at_platform() >= IN_FLIGHT + _MORE and _count(world, Status.SCHEDULED) >= NATIVE:
             return
         time.sleep(0.02)
     said = (world.folder / "workers.log").read_text()[-2000:]
@@ -218,15 +246,15 @@ def _pause(world: World) -> "subprocess.Popen[bytes]":
         if not world.app.brand.database_url.startswith("sqlite") or _writable(world):
             return worker
         worker.send_signal(signal.SIGCONT)
-        time.sleep(world.random.uniform(0.005, 0.02))
+        time.sleep(world.random.uniform(0.005, 0.05))
 
 
 def _writable(world: World) -> bool:
     """Say whether the others can write: ask often, since each of them has the lock for a moment only."""
     file = world.engine.url.database or ""
-    for _ in range(20):
+    for _ in range(8):
         try:
-            with closing(sqlite3.connect(file, timeout=0.1, isolation_level=None)) as line:
+            with closing(sqlite3.connect(file, timeout=0.03, isolation_level=None)) as line:
                 line.execute("BEGIN IMMEDIATE")
                 line.execute("ROLLBACK")
         except sqlite3.OperationalError:
@@ -335,7 +363,7 @@ def main() -> int:
         work(asked.work)
     told = run(asked.trials, asked.database, asked.seed)
     seconds = sorted(each.seconds for each in told.trials)
-    fewest = min(each.in_flight for each in told.trials)
+    fewest = min(min(each.in_flight, each.at_platform) for each in told.trials)
     print(
         f"{len(told.trials)} stops, at least {fewest} in flight at each; "
         f"taken back from the platform: {sum(each.taken_back for each in told.trials)}; "
