@@ -493,6 +493,17 @@ def test_an_outage_is_not_taken_for_nothing_to_report(platform: Platform, bluesk
         bluesky.read([URI])
 
 
+@pytest.mark.parametrize("name", [BLOB, DELETE])
+def test_an_upload_or_a_deletion_may_be_refused(platform: Platform, bluesky: Bluesky, name: str) -> None:
+    platform.routes[name] = Answer({"error": "InvalidRequest", "message": "not this one"}, 400)
+    with pytest.raises(RejectedError, match="not this one"):
+        if name == DELETE:
+            bluesky.delete(URI)
+        else:
+            bluesky.publish(Post("Look", media=(picture(),)), ContractAttempt())
+    assert platform.calls(PUT) == []
+
+
 def test_a_post_is_deleted_at_its_place(platform: Platform, bluesky: Bluesky) -> None:
     platform.routes[DELETE] = Answer({})
     bluesky.delete(URI)

@@ -290,6 +290,16 @@ def test_a_post_waits_until_its_picture_is_ready(
     assert len(platform.calls(POST)) == 1
 
 
+def test_a_picture_that_the_server_gave_up_is_told_and_nothing_is_posted(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[UPLOAD] = Answer({"id": "m1", "url": None}, 202)
+    platform.routes["GET /api/v1/media/m1"] = Answer({"error": "could not be worked on"}, 422)
+    with pytest.raises(RejectedError, match="could not be worked on"):
+        mastodon.publish(Post("Look", media=(picture(),)), ContractAttempt())
+    assert platform.calls(POST) == []
+
+
 def test_a_picture_that_never_gets_ready_means_later_and_nothing_leaves(
     platform: Platform, mastodon: Mastodon
 ) -> None:

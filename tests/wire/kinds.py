@@ -14,18 +14,28 @@ _CALLS = frozenset({"ask", "fetch", "commit"})
 def of(connector: type[Connector]) -> frozenset[str]:
     """Return "METHOD path/{}" of every call in a connector's module or package that spells both.
 
-    A path that is put together elsewhere is found where it is assigned in the same function.
+    A path that is put together elsewhere is found where it is assigned in the same function. What a package
+    does for consent (`oauth.py`) is the business of logins, and of another specification (RFC 6749).
     """
-    file = Path(inspect.getfile(connector))
-    files = sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]
-    return frozenset(kind for each in files for kind in _kinds(ast.parse(each.read_text(encoding="utf-8"))))
+    return frozenset(
+        kind for each in _files(connector) for kind in _kinds(ast.parse(each.read_text(encoding="utf-8")))
+    )
 
 
 def unspelled(connector: type[Connector]) -> list[str]:
     """Name the calls whose path cannot be read off, so that nothing is overlooked: "file:line"."""
+    return [
+        f"{each.name}:{line}"
+        for each in _files(connector)
+        for line in _hidden(ast.parse(each.read_text("utf-8")))
+    ]
+
+
+def _files(connector: type[Connector]) -> list[Path]:
     file = Path(inspect.getfile(connector))
-    files = sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]
-    return [f"{each.name}:{line}" for each in files for line in _hidden(ast.parse(each.read_text("utf-8")))]
+    if file.name != "__init__.py":
+        return [file]
+    return [each for each in sorted(file.parent.glob("*.py")) if each.name != "oauth.py"]
 
 
 def _kinds(tree: ast.AST) -> Iterator[str]:

@@ -191,7 +191,6 @@ PLATFORMS: dict[str, Platform] = {
         kinds=(
             "GET com.atproto.identity.resolveHandle",
             "GET com.atproto.repo.getRecord",
-            "GET com.atproto.server.describeServer",
         ),
         prefix="/xrpc/",
     ),
