@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.rehearsal import Fault, Kind
-from orchestrator.errors import NotAllowedError, OutsideError
+from orchestrator.errors import ConflictError, NotAllowedError, OutsideError
 from orchestrator.items import Status
 from tests.cli_world import Terminal
 from tests.web_world import ACCOUNT, World, world
@@ -131,6 +131,26 @@ def test_what_a_platform_does_not_give_back_is_neither_called_off_nor_moved(fres
     with pytest.raises(OutsideError, match="Called off: 1"):
         fresh.app.cancel([held, other.item.id])
     assert (fresh.status(held), fresh.status(other.item.id)) == (Status.SCHEDULED, Status.CANCELLED)
+
+
+def test_a_login_is_not_forgotten_while_its_platform_holds_posts(fresh: World) -> None:
+    held = scheduled(fresh)
+    with pytest.raises(ConflictError, match="call off what it holds"):
+        fresh.app.disconnect(ACCOUNT)
+    fresh.app.cancel([held])
+    fresh.app.disconnect(ACCOUNT)
+
+
+def test_stops_in_force_and_when_a_platform_is_to_publish_are_shown(fresh: World) -> None:
+    held = scheduled(fresh)
+    assert said(fresh, "outbox", "show", held)[1]["attempts"][0]["scheduled_for"] is not None
+    fresh.app.stop("a wrong price", "account:promo")
+    code, told = said(fresh, "outbox", "list")
+    assert (code, [(each["scope"], each["why"]) for each in told["stops"]]) == (
+        0,
+        [("account:promo", "a wrong price")],
+    )
+    assert [each["stop_id"] for each in told["waiting"]] == [1]
 
 
 # ---- the browser ------------------------------------------------------------------------------

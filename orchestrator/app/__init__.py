@@ -315,7 +315,8 @@ class Orchestrator:
         if open_:
             raise ConflictError(
                 f"What became of {', '.join(open_)} is not known yet, and only {name} can tell: "
-                "run publish --until-idle, or decide with: orchestrator outbox resolve"
+                "run publish --until-idle, decide with: orchestrator outbox resolve, "
+                "or call off what it holds until its time with: orchestrator cancel"
             )
         self._accounts.disconnect(name)
 

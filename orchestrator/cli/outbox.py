@@ -205,7 +205,17 @@ def show(
 
 
 def _try(row: AttemptRow) -> dict[str, Any]:
-    names = ("number", "state", "started_at", "left_at", "ended_at", "error", "settled", "settled_by")
+    names = (
+        "number",
+        "state",
+        "started_at",
+        "scheduled_for",
+        "left_at",
+        "ended_at",
+        "error",
+        "settled",
+        "settled_by",
+    )
     return {name: plain(getattr(row, name)) for name in names}
 
 

@@ -28,10 +28,9 @@ def published(session: Session) -> list[Item]:
 
 
 def unsettled(session: Session, account: str) -> list[Item]:
-    """Return what an account may have made public without our knowing how it ended."""
-    wanted = select(Item).where(
-        Item.account == account, col(Item.status).in_((Status.SENDING, Status.UNCERTAIN))
-    )
+    """Return what an account may have made public, or may yet, without our knowing how it ended."""
+    open_ = (Status.SENDING, Status.UNCERTAIN, Status.SCHEDULED)
+    wanted = select(Item).where(Item.account == account, col(Item.status).in_(open_))
     return list(session.exec(wanted.order_by(col(Item.due_at), col(Item.id))))
 
 
