@@ -93,7 +93,7 @@ def run(count: int, n: int) -> Iterator[Line]:
     )
     late = [apart(_late, count * 10).figure for _ in range(n)]
     name = f"99 % leave, {count * 10:,} waiting"
-    yield Line(name, "s late", late, "1 s", [1.0] * n, Goal("<=", 1))
+    yield Line(name, "s", late, "1 s", [1.0] * n, Goal("<=", 1))
 
 
 # ---- what is measured -------------------------------------------------------------------------

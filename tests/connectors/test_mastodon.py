@@ -46,7 +46,8 @@ UNKNOWN = replace(Mastodon.capabilities, schedules=None)  # only Mastodon itself
 def status(id: str = "101", content: str = "", **more: Any) -> dict[str, Any]:
     """Make a status as Mastodon shows it."""
     return {"id": id, "url": f"https://social.example/@brand/{id}", "content": content,
-            "created_at": datetime.now(UTC).isoformat(), "media_attachments": [], "reblog": None, **more}  # fmt: skip
+            "created_at": datetime.now(UTC).isoformat(), "media_attachments": [], "reblog": None,
+            **more}  # fmt: skip
 
 
 def shown(post: Post) -> str:

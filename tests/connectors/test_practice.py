@@ -36,7 +36,8 @@ LOOKABLE = [Repeat.KEY, Repeat.CONTAINER, Repeat.LISTING]
 
 def shown(id: str = "101", text: str = "", **more: Any) -> dict[str, Any]:
     """Make a post as the platform shows it; it counts no clicks."""
-    return {"id": id, "url": f"https://practice.example/@brand/{id}", "at": datetime.now(UTC).isoformat(), "text": text,
+    return {"id": id, "url": f"https://practice.example/@brand/{id}",
+            "at": datetime.now(UTC).isoformat(), "text": text,
             "media": [], "likes": 2, "boosts": 0, "replies": 1, "impressions": 30, **more}  # fmt: skip
 
 
