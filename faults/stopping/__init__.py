@@ -125,7 +125,7 @@ def _let_time_pass(world: World) -> int:
 
 
 def paced(world: World, seconds: int = WATCHED) -> tuple[int, int]:
-    """Resume a full backlog at 60 a minute; return the fewest and the most posts that an account sent then."""
+    """Resume a full backlog at 60 a minute; return the fewest and the most posts an account sent then."""
     world.app.stop("a trial of the pace")
     world.queue(len(ACCOUNTS) * 2 * seconds, 0)
     world.app.resume(pace=60)
