@@ -385,9 +385,9 @@ def test_an_older_schema_is_refused_until_upgrade_has_run(
     cli: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = cli.done("upgrade")["after"]
-    monkeypatch.setattr("orchestrator.app.schema._wanted", lambda: "0002")
+    monkeypatch.setattr("orchestrator.app.schema._wanted", lambda: "0003")
     for words in ("accounts", "publish", "report"):
-        refuses(cli(words), 5, f"older schema {now}, not 0002; run: orchestrator upgrade")
+        refuses(cli(words), 5, f"older schema {now}, not 0003; run: orchestrator upgrade")
 
 
 @pytest.mark.parametrize("words", ["accounts", "publish", "upgrade"])
