@@ -1,7 +1,8 @@
 """`stop` under full load, again and again, one worker paused across it -> what the platform accepted after.
 
-`python -m faults.stopping [--trials N] [--database URL]` counts from the platform's own record, in the order
-in which it accepted; nothing that our outbox says is believed.
+`python -m faults.stopping [--trials N] [--database NAME]` counts from the platform's own record, in the order
+in which it accepted; nothing that our outbox says is believed. The trials go to a file, which a later run
+goes on with, and `--page` writes docs/reference/stop-trials.md from it.
 """
 
 import signal
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -154,11 +156,16 @@ class Run:
         """How many posts the platform accepted after a stop had returned."""
         return sum(each.accepted_after for each in self.trials)
 
+    @property
+    def in_pace(self) -> bool:
+        """Say whether every account sent, and none sent faster than at 60 a minute."""
+        return 0 < self.paced[0] <= self.paced[1] <= WATCHED + 1
 
-def run(trials: int, database: str = "", seed: int = 1) -> Run:
+
+def run(trials: int, database: str = "", seed: int = 1, told: Callable[[Trial], None] = print) -> Run:
     """Make so many trials on one database, then let everything leave and look at the platform's record."""
     with opened(database, seed) as world:
-        done = [_shown(n, trial(world)) for n in range(trials)]
+        done = [_told(trial(world), told) for _ in range(trials)]
         slowly = paced(world)
         _drain(world)
         found = Counter(status.text for status in world.platform.record.posts)
@@ -172,8 +179,8 @@ def _failed(world: World) -> tuple[str, ...]:
         return tuple(session.exec(select(Item.reason).where(Item.status == Status.FAILED)))
 
 
-def _shown(n: int, one: Trial) -> Trial:
-    print(n + 1, one, flush=True)
+def _told(one: Trial, told: Callable[[Trial], None]) -> Trial:
+    told(one)
     return one
 
 

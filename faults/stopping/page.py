@@ -1,0 +1,91 @@
+"""The files of trials -> docs/reference/stop-trials.md: what was done, on what, and what came of it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from faults import places
+from faults.stopping import IN_FLIGHT, WATCHED
+from faults.stopping.record import Round, rounds, wrong
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stop-trials.md"
+_OPENING = f"""\
+# Stop under full load, and three workers of which two are killed
+
+Written by `python -m faults.stopping --page` from what `python -m faults.stopping` and
+`python -m faults.cluster` found; do not edit. What left is counted from the platform's own record.
+
+## Stop
+
+Three workers in processes of their own send to a platform that takes its time; {IN_FLIGHT} sends or more are
+in flight at each call, by our book and by the platform's, or the trial does not count and is made again. One
+worker is paused (SIGSTOP) across the call. Platforms hold posts natively; after each stop their clock goes
+ahead, so that what they still held would come out. *Accepted after* is what the platform accepted once `stop`
+had returned, after the paused worker went on. Every round ends with a resume at 60 a minute, watched for
+{WATCHED} seconds, and with everything sent.
+
+| database | trials | in flight, fewest | in flight, mean | taken back | not cancelled | accepted after \
+| stop took, half / all under | posts | copies | lost | an account sent after resume |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
+_CLUSTER = """\
+## Three workers on PostgreSQL, two of them killed at random
+
+| minutes | items | public once | copies | lost | stuck | asked | kills | the clock moved \
+| longest without clock | survivor is the clock | seed | commit |
+|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|---|"""
+
+
+def page(folder: Path) -> str:
+    """Write the page from a folder's files."""
+    found = {name: rounds(folder / f"{name}.jsonl") for name in places.DATABASES}
+    last = {
+        name: [each for each in made if each.commit == made[-1].commit]
+        for name, made in found.items()
+        if made
+    }
+    tables = [_OPENING, *(_line(name, made) for name, made in last.items()), ""]
+    told = [_on(name, made) for name, made in last.items()]
+    verdicts = [
+        f"- **{name}**: {said}" for name, made in last.items() for each in made for said in wrong(each)
+    ]
+    parts = [*tables, *told, "", *(verdicts or ["Nothing left after a stop, was copied or lost."])]
+    return "\n".join([*parts, *_cluster(folder / "cluster.jsonl")]) + "\n"
+
+
+def _line(name: str, made: Sequence[Round]) -> str:
+    trials = [trial for each in made for trial in each.run.trials]
+    flights = [min(each.in_flight, each.at_platform) for each in trials]
+    seconds = sorted(each.seconds for each in trials)
+    runs = [each.run for each in made]
+    cells = [
+        name,
+        f"{len(trials)}",
+        f"{min(flights)}",
+        f"{sum(flights) / len(flights):.1f}",
+        f"{sum(each.taken_back for each in trials):,}",
+        f"{sum(each.not_cancelled for each in trials)}",
+        f"{sum(each.accepted_after for each in trials)}",
+        f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f} s",
+        f"{sum(run.posts for run in runs):,}",
+        f"{sum(run.copies for run in runs)}",
+        f"{sum(run.lost for run in runs)}",
+        f"{min(run.paced[0] for run in runs)} to {max(run.paced[1] for run in runs)} in {WATCHED} s",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _on(name: str, made: Sequence[Round]) -> str:
+    seeds = ", ".join(str(each.seed) for each in made)
+    return f"- {name}: commit {made[0].commit}, seeds {seeds}; from {made[0].begun} UTC on; {made[0].on}."
+
+
+def _cluster(file: Path) -> list[str]:
+    """Tell of the newest run of `faults.cluster`."""
+    if not file.exists():
+        return []
+    told = json.loads(file.read_text().splitlines()[-1])
+    names = ("minutes", "items", "there", "copies", "lost", "stuck", "asked", "kills")
+    cells = [f"{told[name]:,}" for name in names]
+    cells += [f"{len(told['holders']) - 1} times", f"{told['without_clock']} s"]
+    cells += ["yes" if told["survivor_is_clock"] else "no", str(told["seed"]), told["commit"]]
+    return ["", _CLUSTER, f"| {' | '.join(cells)} |", "", f"Run on {told['at']}: {told['on']}."]
