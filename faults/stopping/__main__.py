@@ -53,12 +53,12 @@ def summary(made: list[Round]) -> str:
     seconds = sorted(each.seconds for each in trials)
     fewest = min(min(each.in_flight, each.at_platform) for each in trials)
     runs = [each.run for each in made]
+    back, late = sum(each.taken_back for each in trials), sum(run.accepted_after for run in runs)
+    posts, copies, lost = (sum(getattr(run, name) for run in runs) for name in ("posts", "copies", "lost"))
     lines = [
-        f"{len(trials)} stops, at least {fewest} in flight at each; "
-        f"taken back from the platform: {sum(each.taken_back for each in trials)}; "
-        f"accepted after: {sum(run.accepted_after for run in runs)}; half took under "
-        f"{seconds[len(seconds) // 2]:.1f} s, all under {seconds[-1]:.1f} s. "
-        f"Of {sum(run.posts for run in runs)} posts: {sum(run.copies for run in runs)} copies, {sum(run.lost for run in runs)} lost.",
+        f"{len(trials)} stops, at least {fewest} in flight at each; taken back from the platform: {back}; "
+        f"accepted after: {late}; half took under {seconds[len(seconds) // 2]:.1f} s, "
+        f"all under {seconds[-1]:.1f} s. Of {posts} posts: {copies} copies, {lost} lost.",
         f"Resumed at 60 a minute, an account sent {min(run.paced[0] for run in runs)} to "
         f"{max(run.paced[1] for run in runs)} posts in {WATCHED} s.",
         *(f"Given back: {why}" for run in runs for why in run.failed),
