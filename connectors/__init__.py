@@ -11,6 +11,7 @@ CATALOGUE = {
     "discord": "connectors.discord:Discord",
     "email": "connectors.email:Email",
     "facebook": "connectors.facebook:Facebook",
+    "handoff": "connectors.handoff:Handoff",
     "instagram": "connectors.instagram:Instagram",
     "linkedin": "connectors.linkedin:LinkedIn",
     "mastodon": "connectors.mastodon:Mastodon",

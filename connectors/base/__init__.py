@@ -26,7 +26,7 @@ from connectors.base.facts import (
     Window,
 )
 from connectors.base.limits import length, problems
-from connectors.base.messages import Attempt, Media, Post, Published, Quota, Reading, Scheduled
+from connectors.base.messages import Attempt, Media, Offered, Post, Published, Quota, Reading, Scheduled
 
 __all__ = [
     "App",
@@ -42,6 +42,7 @@ __all__ = [
     "LimitedError",
     "Media",
     "OAuth",
+    "Offered",
     "Post",
     "Price",
     "Published",

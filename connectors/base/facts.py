@@ -106,6 +106,7 @@ class Capabilities:
     deletes: bool = False
     threads: bool = False
     personal: bool = False  # speaks to one person, not to everybody
+    offers: bool = False  # what is published is a kit for an advocate: no platform is called
     subject: bool = False
     subject_limit: int | None = None  # of a subject or title, in characters
     measure: Callable[[str], int] | None = None  # the platform's own way to count, where `count` has no word

@@ -36,7 +36,8 @@ class Post:
     """One finished message; nothing in it is decided or rendered later.
 
     `to` is an address on channels that speak to one person; `link` the tracked link inside the text;
-    `reply_to` the platform's id of the post answered; `unsubscribe` the one-click URL of a personal mail.
+    `reply_to` the platform's id of the post answered; `unsubscribe` the one-click URL of a personal mail;
+    `kit` the page at which an advocate finds it, on channels that offer it instead of publishing.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Post:
     to: str = ""
     reply_to: str = ""
     unsubscribe: str = ""
+    kit: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Published:
     id: str
     url: str = ""
     at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Offered(Published):
+    """What is with its advocate, who makes it public in their own name, or does not; `url` is its page."""
 
 
 @dataclass(frozen=True)

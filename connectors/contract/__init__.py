@@ -6,11 +6,17 @@ machine answers each call as told, and nothing else is reached. Needs the extra 
 
 import pytest
 
-pytest.register_assert_rewrite("connectors.contract.kit", "connectors.contract.holding")
+pytest.register_assert_rewrite(
+    "connectors.contract.kit",
+    "connectors.contract.features",
+    "connectors.contract.holding",
+    "connectors.contract.offering",
+)
 
 from connectors.contract.attempt import ContractAttempt  # noqa: E402  (the rewriting comes first)
 from connectors.contract.holding import HoldingContract  # noqa: E402
 from connectors.contract.kit import REASON, ConnectorContract  # noqa: E402
+from connectors.contract.offering import OfferingContract  # noqa: E402
 from connectors.contract.platform import Answer, Asked, Fault, Platform, Route  # noqa: E402
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "ContractAttempt",
     "Fault",
     "HoldingContract",
+    "OfferingContract",
     "Platform",
     "Route",
 ]
