@@ -1,6 +1,9 @@
 """The check at the wire: each format of specification catches what is wrong, and what is missed is named."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +11,18 @@ import pytest
 import requests
 
 import connectors
-from connectors.base import Connector
-from connectors.contract import Answer, Platform
+from connectors.base import Connector, TemporaryError
+from connectors.contract import Answer, Fault, Platform
 from connectors.http import Http
 from connectors.mastodon import Mastodon
 from tests.wire import kinds
 from tests.wire.capture import Capture, parsed
+from tests.wire.children import Children, listening
+from tests.wire.journal import FIRST, THEN, Reader, Writer
 from tests.wire.judged import Judged
 from tests.wire.openapi import Spec
-from tests.wire.operation import Sent
 from tests.wire.platforms import ELSEWHERE, PLATFORMS, SPECS, spec
+from tests.wire.sent import Sent
 from tests.wire.tables import exchanges
 
 JSON = "application/json"
@@ -153,6 +158,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
     kept: list[Sent] = []
     monkeypatch.setattr(http.client.HTTPConnection, "send", http.client.HTTPConnection.send)
     monkeypatch.setattr(http.client.HTTPConnection, "getresponse", http.client.HTTPConnection.getresponse)
+    monkeypatch.setattr(http.client.HTTPConnection, "close", http.client.HTTPConnection.close)
     Capture(kept.append).start()
     return kept
 
@@ -184,6 +190,111 @@ def test_a_body_in_chunks_is_put_together() -> None:
         "x", b"POST /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"
     )
     assert (told.query, told.body) == ("b=c", b"abcd")
+
+
+# ---- child processes --------------------------------------------------------------------------
+
+_CHILD = """
+import sys
+{before}
+from connectors.http import Http, MissingError
+from connectors.mastodon import Mastodon
+me = Mastodon(Mastodon.Settings.model_validate(dict(server=sys.argv[1], token="t0ken")))
+class Odd(Mastodon):
+    def __init__(self): pass
+    def ask(self):
+        http = Http(sys.argv[1])
+        try:
+            http.fetch("GET", "/api/v1/statuses/1", params=dict(colour="red"))
+        except MissingError:
+            pass
+(Odd().ask if sys.argv[2] == "wrong" else lambda: me.read(["1"]))()
+"""
+
+
+def child(journal: Path, which: str, before: str = "", **environ: str) -> list[Sent]:
+    """Let a process read a post, rightly or wrongly; return what the journal tells."""
+    stage = Platform({"GET /api/v1/statuses/1": Answer({"id": "1", "created_at": "2026-01-01T00:00:00Z"})})
+    listens = listening({"PATH": os.environ["PATH"], **environ}, journal, frozenset())
+    try:
+        argv = [sys.executable, "-c", _CHILD.format(before=before), stage.url, which]
+        done = subprocess.run(
+            argv, env=listens, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        )
+    finally:
+        stage.stop()
+    assert done.returncode == 0, done.stderr
+    return [each.sent for each in Reader(journal).read()]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SPECS.is_dir(), reason="no folder of specifications beside the project")
+@pytest.mark.parametrize(("which", "wrong"), [("right", False), ("wrong", True)])
+def test_what_a_child_process_sends_is_heard_and_judged(tmp_path: Path, which: str, wrong: bool) -> None:
+    [told] = child(tmp_path / "sent.jsonl", which)
+    assert (told.channel, told.path) == ("mastodon", "/api/v1/statuses/1")
+    assert bool(Judged().judge(told)) == wrong
+
+
+def test_every_child_of_a_run_listens_even_with_an_environment_of_its_own(tmp_path: Path) -> None:
+    asked = [sys.executable, "-c", "import os; print(os.environ['WIRE_JOURNAL'], os.environ['PYTHONPATH'])"]
+    children = Children(tmp_path / "sent.jsonl", frozenset({"slack"}))
+    children.start()
+    try:
+        own = subprocess.run(
+            asked, env={"PYTHONPATH": "/of/its/own"}, capture_output=True, text=True, check=True
+        )
+        ours = subprocess.run(asked, capture_output=True, text=True, check=True)
+    finally:
+        children.stop()
+    assert own.stdout.startswith(str(tmp_path))
+    assert own.stdout.strip().endswith(f"{os.pathsep}/of/its/own")
+    assert ours.stdout.startswith(str(tmp_path))
+
+
+def test_a_start_file_that_stood_there_before_runs_as_well(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text("import sys\nsys.began = True\n")
+    kept = child(tmp_path / "sent.jsonl", "right", before="assert sys.began", PYTHONPATH=str(other))
+    assert len(kept) == 1
+
+
+def test_the_half_line_of_a_killed_process_is_survived(tmp_path: Path) -> None:
+    journal, told = tmp_path / "sent.jsonl", sent("GET /api/v1/instance")
+    reader = Reader(journal)
+    Writer(journal).keep(told)
+    whole = journal.read_bytes()
+    with journal.open("ab") as file:
+        file.write(whole[: len(whole) // 2])  # killed here
+    assert [each.sent for each in reader.read()] == [told]
+    Writer(journal).keep(told)
+    assert [each.sent for each in reader.read()] == [told]
+    assert (reader.torn, reader.read()) == (1, [])
+
+
+def test_of_many_requests_alike_a_process_tells_some_and_counts_the_rest(tmp_path: Path) -> None:
+    journal = tmp_path / "sent.jsonl"
+    writer, reader = Writer(journal), Reader(journal)
+    for number in range(10 * THEN):
+        writer.keep(sent(f"GET /api/v1/statuses/{number}"))
+    writer.keep(sent("GET /api/v1/statuses/1?colour=red"))
+    heard = reader.read()
+    assert len(heard) == FIRST + 10 + 1
+    assert len(heard) + sum(each.passed_over for each in heard) == 10 * THEN + 1
+    assert heard[-1].sent.query == "colour=red"
+
+
+def test_a_request_that_nobody_answered_is_heard(heard: list[Sent]) -> None:
+    stage = Platform({"GET /api/v1/statuses/1": Answer(fault=Fault.RESET)})
+    settings = Mastodon.Settings.model_validate({"server": stage.url, "token": "t0ken"})
+    me = Mastodon(settings, {}, 2.0)
+    me.http.sleep = lambda seconds: None
+    with pytest.raises(TemporaryError):
+        me.read(["1"])
+    stage.stop()
+    assert {(told.path, told.answered) for told in heard} == {("/api/v1/statuses/1", 0)}
+    assert len(heard) == len(stage.asked)
 
 
 # ---- kinds and gaps ---------------------------------------------------------------------------

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
-from connectors.base import Connector
-from tests.wire.operation import Sent
+from tests.wire.sent import Sent
 
 _LARGEST = 1 << 25  # bytes kept of a body; what is larger is a picture or a video
 
@@ -35,8 +34,8 @@ class Capture:
 
     def start(self) -> None:
         """Begin to listen; until the process ends."""
-        send, getresponse = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
-        capture = self
+        kind, capture = http.client.HTTPConnection, self
+        send, getresponse, close = kind.send, kind.getresponse, kind.close
 
         def heard(line: http.client.HTTPConnection, data: Any) -> None:
             capture.write(line, data)
@@ -47,8 +46,11 @@ class Capture:
             capture.end(line, response)
             return response
 
-        http.client.HTTPConnection.send = heard  # type: ignore[method-assign, assignment]
-        http.client.HTTPConnection.getresponse = answered  # type: ignore[method-assign, assignment]
+        def closed(line: http.client.HTTPConnection) -> None:
+            capture.cut(line)
+            close(line)
+
+        kind.send, kind.getresponse, kind.close = heard, answered, closed  # type: ignore[method-assign, assignment]
 
     def write(self, line: http.client.HTTPConnection, data: Any) -> None:
         """Take down what is written."""
@@ -71,14 +73,32 @@ class Capture:
             answer = bytes(response.peek(_LARGEST)) if looked_at else b""
             self._keep(replace(sent, answered=response.status, answer=answer))
 
+    def cut(self, line: http.client.HTTPConnection) -> None:
+        """Tell of a request that was written to its end and never answered."""
+        with self._lock:
+            known = self._lines.pop(line, None)
+        if known is not None and known.channel and _finished(bytes(known.written)):
+            self._keep(parsed(known.channel, bytes(known.written)))
+
+
+def _finished(written: bytes) -> bool:
+    head, ends, body = written.partition(b"\r\n\r\n")
+    if not ends:
+        return False
+    lines = (line.partition(b":") for line in head.lower().split(b"\r\n")[1:])
+    told = {name: value.strip() for name, _, value in lines}
+    if told.get(b"transfer-encoding") == b"chunked":
+        return body.endswith(b"0\r\n\r\n")
+    return len(body) == int(told.get(b"content-length", b"0"))
+
 
 def _sender() -> str:
     """Return the channel of the connector for whose sake this thread writes, "" for none."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         who = frame.f_locals.get("self")
-        if isinstance(who, Connector):
-            return who.name
+        if isinstance(who, sys.modules["connectors.base"].Connector):
+            return str(who.name)
         frame = frame.f_back
     return ""
 

@@ -5,8 +5,9 @@ from functools import cache
 
 import connectors
 from tests.wire import kinds
-from tests.wire.operation import Sent, pattern
+from tests.wire.operation import pattern
 from tests.wire.platforms import PLATFORMS, Platform, spec
+from tests.wire.sent import Sent
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 from connectors.base import Connector
 
 _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_CALLS = frozenset({"ask", "fetch", "commit"})
+_CALLS = frozenset({"ask", "fetch", "remove", "commit"})
 
 
 def of(connector: type[Connector]) -> frozenset[str]:

@@ -5,15 +5,20 @@ without a case of an error, fails the run.
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Lock
 
 import pytest
 
 from tests.wire.capture import Capture
+from tests.wire.children import Children
+from tests.wire.journal import FIRST, THEN, Reader
 from tests.wire.judged import Judged
-from tests.wire.operation import Sent
 from tests.wire.platforms import PLATFORMS, SPECS
+from tests.wire.sent import Sent
 
 _BROKEN_ON_PURPOSE = (
     "tests/connectors/test_contract.py"  # its connectors are wrong, and it shows that this is seen
@@ -21,12 +26,28 @@ _BROKEN_ON_PURPOSE = (
 
 
 class Wire:
-    """The requests of the test under way, and the tally of the run."""
+    """The requests of the test under way, of this process and of its children, and the tally of the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.judged = Judged()
+        self.late: list[str] = []  # what was wrong when no test was under way any more
         self._lock = Lock()
         self._sent: list[Sent] = []
+        self._journal = Reader(folder / "sent.jsonl")
+        self._inside = frozenset(name for name, each in PLATFORMS.items() if each.errors_inside)
+        self._children = Children(folder / "sent.jsonl", self._inside)
+        self._told = self._passed_over = 0
+
+    def start(self) -> None:
+        """Begin to listen, here and in every process that is started from now on."""
+        Capture(self.keep, self._inside).start()
+        self._children.start()
+
+    def stop(self) -> None:
+        """Let children be what they were; this process listens to its end."""
+        self._children.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def keep(self, sent: Sent) -> None:
         """Take a request down."""
@@ -37,7 +58,21 @@ class Wire:
         """Judge what was taken down since the last time; return what is wrong."""
         with self._lock:
             sent, self._sent = self._sent, []
-        return [problem for each in sent for problem in self.judged.judge(each)]
+        return [problem for each in [*sent, *self._of_children()] for problem in self.judged.judge(each)]
+
+    def _of_children(self) -> list[Sent]:
+        heard = self._journal.read()
+        self._told += len(heard)
+        self._passed_over += sum(each.passed_over for each in heard)
+        return [each.sent for each in heard]
+
+    def children(self) -> str:
+        """Say how much of what child processes sent was judged."""
+        lost = f"; {self._journal.torn} lines torn by a kill" if self._journal.torn else ""
+        return (
+            f"child processes: {self._told} requests judged, {self._passed_over} passed over "
+            f"(of each shape a process tells the first {FIRST}, then one in {THEN}){lost}"
+        )
 
 
 _wire = pytest.StashKey[Wire]()
@@ -47,8 +82,14 @@ _whole = pytest.StashKey[bool]()
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to listen, where the specifications are."""
     if SPECS.is_dir():
-        wire = config.stash[_wire] = Wire()
-        Capture(wire.keep, frozenset(name for name, each in PLATFORMS.items() if each.errors_inside)).start()
+        wire = config.stash[_wire] = Wire(Path(tempfile.mkdtemp(prefix="wire-")))
+        wire.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop listening to children."""
+    if wire := config.stash.get(_wire, None):
+        wire.stop()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -71,9 +112,13 @@ def on_the_wire(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a whole run that missed a kind of request."""
+    """Fail a run in which something wrong was sent last, and a whole one that missed a kind of request."""
     wire = session.config.stash.get(_wire, None)
-    if exitstatus == 0 and wire and session.config.stash.get(_whole, False) and wire.judged.gaps():
+    if wire is None:
+        return
+    wire.late = list(dict.fromkeys(wire.settle()))
+    missed = session.config.stash.get(_whole, False) and wire.judged.gaps()
+    if exitstatus == 0 and (wire.late or missed):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -86,8 +131,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     if wire.judged.tallies:
         terminalreporter.section("requests held against specifications")
-        for line in wire.judged.lines():
+        for line in [*wire.judged.lines(), wire.children()]:
             terminalreporter.line(line)
+    for problem in wire.late:
+        terminalreporter.line(f"WRONG {problem}", red=True)
     if config.stash.get(_whole, False):
         for gap in wire.judged.gaps():
             terminalreporter.line(f"MISSED {gap}", red=True)

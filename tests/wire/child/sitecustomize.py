@@ -1,0 +1,48 @@
+"""Python runs this when a child process of the suite starts -> what its connectors send is written down.
+
+Nothing is listened to, nor anything loaded, before a connector is: most children are no part of the product.
+"""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+_HERE = Path(__file__).resolve().parent
+
+
+class _WhenConnectorsAreLoaded:
+    """A finder that finds nothing, but hears what is looked for."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name == "connectors.base" and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            _listen()
+
+
+def _listen() -> None:
+    root = str(_HERE.parents[2])
+    sys.path.append(root)  # an installed product has no tests beside it
+    try:
+        from tests.wire.capture import Capture
+        from tests.wire.journal import Writer
+    finally:
+        sys.path.remove(root)
+    journal = Writer(Path(os.environ["WIRE_JOURNAL"]))
+    Capture(journal.keep, frozenset(os.environ.get("WIRE_INSIDE", "").split(","))).start()
+
+
+def _pass_on() -> None:
+    """Run the start file that this one stands before, if there is one."""
+    others = [each for each in sys.path if Path(each).resolve() != _HERE]
+    found = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
+    if found is not None and found.loader is not None:
+        found.loader.exec_module(importlib.util.module_from_spec(found))
+
+
+if os.environ.get("WIRE_JOURNAL"):
+    finder: Any = _WhenConnectorsAreLoaded()
+    sys.meta_path.insert(0, finder)
+_pass_on()
