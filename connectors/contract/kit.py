@@ -14,7 +14,6 @@ from connectors.base import (
     Connector,
     ConnectorError,
     LeaseLostError,
-    Media,
     Post,
     Published,
     RejectedError,
@@ -24,6 +23,7 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.contract.attempt import ContractAttempt
+from connectors.contract.features import FeatureContract
 from connectors.contract.holding import HoldingContract
 from connectors.contract.platform import Answer, Fault, Platform, Route
 from connectors.http import Http
@@ -31,7 +31,7 @@ from connectors.http import Http
 REASON = "the platform's own words"
 
 
-class ConnectorContract(ABC):
+class ConnectorContract(FeatureContract, ABC):
     """What each connector keeps; a platform's test fills in the data."""
 
     connector: ClassVar[type[Connector]]
@@ -124,29 +124,6 @@ class ConnectorContract(ABC):
         for optional in ("schedule", "scheduled", "unschedule"):
             assert _own(self.connector, optional) == (facts.schedules is not None), optional
         assert isinstance(self, HoldingContract) == (facts.schedules is not None)  # so it is tested as well
-
-    def test_what_it_does_not_declare_is_refused_before_anybody_is_called(
-        self, make: Callable[..., Connector], platform: Platform
-    ) -> None:
-        for post in self.too_much():
-            attempt = ContractAttempt()
-            with pytest.raises(RejectedError):
-                make().publish(post, attempt)
-            assert platform.asked == []
-            assert attempt.journal == []
-
-    def too_much(self) -> list[Post]:
-        """Return posts that no account of this connector takes."""
-        facts = self.connector.capabilities
-        posts = [Post(""), Post("x", media=(Media("blind.png", "image/png", "", _PIXEL),))]
-        posts.append(
-            Post("x", media=(Media("a.png", "image/png", "a dot", _PIXEL),) * (facts.media_limit + 1))
-        )
-        if facts.text_limit is not None:
-            posts.append(Post("x" * (facts.text_limit + 1)))
-        if not facts.threads:
-            posts.append(Post("x", reply_to="1"))
-        return posts
 
     # ---- who we are ---------------------------------------------------------------------------
 
@@ -335,12 +312,6 @@ class ConnectorContract(ABC):
         assert {reading.id for reading in readings} <= {self.published}
         for reading in readings:
             assert (reading.value is None) == (reading.metric == self.unreported)
-
-
-_PIXEL = (  # a PNG of one grey dot
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
-    b"\x00\x00\x00\nIDATx\x9cch\x00\x00\x00\x82\x00\x81w\xcdr\xb6\x00\x00\x00\x00IEND\xaeB`\x82"
-)
 
 
 def _own(connector: type[Connector], name: str) -> bool:

@@ -101,6 +101,13 @@ class TestBlueskyKeepsTheContract(ConnectorContract):
     limited = Answer({"error": "RateLimitExceeded", "message": REASON}, 429, {"Retry-After": "7"})
     counted: ClassVar[Mapping[str, Route]] = {}
     unreported = "bookmarkCount"
+    features: ClassVar[Mapping[str, Route]] = {
+        RECORD: stored("first"),
+        BLOB: Answer(
+            {"blob": {"$type": "blob", "ref": {"$link": "b1"}, "mimeType": "image/jpeg", "size": 9}}
+        ),
+    }
+    parent, deletion, gone = URI, DELETE, Answer({})  # deleting what is gone is no error there
 
     def settings(self, url: str) -> Bluesky.Settings:
         given = {"service": url, "identifier": "brand.example", "app_password": "aaaa-bbbb-cccc-dddd"}

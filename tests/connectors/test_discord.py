@@ -65,6 +65,8 @@ class TestABotKeepsTheContract(_Contract):
     }
     whoami = (CHANNEL, "#news")
     counted: ClassVar[Mapping[str, Route]] = {ONE: Answer(message(reactions=[{"count": 2}, {"count": 3}]))}
+    parent = "900913"
+    deletion, gone = DELETE, refused(404, 10008, "Unknown Message")
 
     def settings(self, url: str) -> Discord.Settings:
         given = {"api": url, "token": "a-token-nobody-should-see", "channel": "55"}
@@ -84,6 +86,7 @@ class TestAWebhookKeepsTheContract(_Contract):
     }
     whoami = (f"GET {HOOK}", "Brand news")
     counted: ClassVar[Mapping[str, Route]] = {HOOK_ONE: Answer(message())}
+    deletion, gone = HOOK_DELETE, refused(404, 10008, "Unknown Message")
 
     def settings(self, url: str) -> Discord.Settings:
         return Discord.Settings.model_validate({"api": url, "webhook": ADDRESS})

@@ -97,6 +97,9 @@ class TestFacebookKeepsTheContract(ConnectorContract, HoldingContract):
     held_id = "7_55"
     take_back = "DELETE /v25.0/7_55"
     taken_back = Answer({"success": True})
+    features: ClassVar[Mapping[str, Route]] = {PHOTOS: Answer({"id": "31"})}
+    parent, replying = "7_101", "POST /v25.0/7_101/comments"
+    deletion, gone = "DELETE /v25.0/7_101", refusal(100, 33)
 
     def holding(self, post: Post, at: datetime) -> Answer:
         return Answer({"data": [waiting(text=post.text, at=at)]})

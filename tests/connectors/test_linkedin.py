@@ -91,6 +91,15 @@ class TestAnOrganisationOnLinkedInKeepsTheContract(ConnectorContract):
                                      "organizationalEntity": "urn:li:organization:7"}]})
     }  # fmt: skip
     unreported = "engagement"
+    features: ClassVar[Mapping[str, Route]] = {
+        SAY: Answer({"id": "201", "commentUrn": COMMENT, "actor": "urn:li:organization:7"}, 201),
+        IMAGES: lambda asked: Answer({"value": {
+            "image": "urn:li:image:A1", "uploadUrlExpiresAt": 1,
+            "uploadUrl": f"http://{asked.headers['Host']}{PUT.split(' ')[1]}?ca=vector"}}),
+        PUT: Answer(b"", 201),
+    }  # fmt: skip
+    parent, replying = "urn:li:share:101", SAY
+    deletion = GONE
 
     def settings(self, url: str) -> LinkedIn.Settings:
         told = {"api": url, "token": "a-token-nobody-should-see", "organization": "7"}

@@ -91,6 +91,11 @@ class TestMastodonKeepsTheContract(ConnectorContract, HoldingContract):
     held_id = "55"
     take_back = "DELETE /api/v1/scheduled_statuses/55"
     introduction = MASTODON_ITSELF
+    features: ClassVar[Mapping[str, Route]] = {
+        UPLOAD: Answer({"id": "m1", "url": "https://social.example/m1.png"})
+    }
+    parent = "900913"
+    deletion, deleted = "DELETE /api/v1/statuses/101", Answer(status())
 
     def holding(self, post: Post, at: datetime) -> Answer:
         return Answer([held(text=post.text, at=at)])

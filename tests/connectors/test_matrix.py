@@ -97,6 +97,8 @@ class TestMatrixKeepsTheContract(ConnectorContract):
     limited = refused(429, "M_LIMIT_EXCEEDED", retry_after_ms=7000)
     counted: ClassVar[Mapping[str, Route]] = {REACTIONS: Answer({"chunk": [event("$8"), event("$9")]})}
     unreported = ""
+    parent = "$a-message-that-is-answered"
+    deletion, gone = DELETE, refused(404, "M_NOT_FOUND")
 
     def settings(self, url: str) -> Matrix.Settings:
         return Matrix.Settings.model_validate({"server": url, "token": TOKEN, "room": ALIAS})

@@ -67,6 +67,7 @@ class TestPinterestKeepsTheContract(ConnectorContract):
         )
     }  # fmt: skip
     unreported = "PROFILE_VISIT"
+    deletion, deleted, gone = GONE, Answer(b"", 204), refusal(404, 50, "Pin not found.")
 
     def settings(self, url: str) -> Pinterest.Settings:
         return Pinterest.Settings.model_validate(

@@ -53,6 +53,8 @@ class _Contract(ConnectorContract):
     published = "101"
     unreported = "clicks"
     repeat: ClassVar[Repeat]
+    features: ClassVar[Mapping[str, Route]] = {"POST /practice/v1/media": Answer({"id": "m1", "ready": True})}
+    parent = "900913"
 
     def settings(self, url: str) -> Practice.Settings:
         given = {"server": url, "token": "a-token-nobody-should-see", "repeat": self.repeat}
@@ -77,6 +79,7 @@ class TestAKeyKeepsTheContract(_Holding, _Contract):
     commit = "POST /practice/v1/key/posts"
     routes: ClassVar[Mapping[str, Route]] = {ME: Answer({"name": "brand"})}
     counted: ClassVar[Mapping[str, Route]] = {"GET /practice/v1/key/posts/101": Answer(shown())}
+    deletion = "DELETE /practice/v1/key/posts/101"
 
     def there(self, post: Post) -> Mapping[str, Route]:
         return {"GET /practice/v1/key/posts": Answer({"posts": [shown("102"), shown(key=KEY)], "next": None})}
@@ -96,6 +99,7 @@ class TestAListingKeepsTheContract(_Holding, _Contract):
         ME: Answer({"name": "brand"}), "GET /practice/v1/listing/posts": Answer(before)
     }  # fmt: skip
     counted: ClassVar[Mapping[str, Route]] = {"GET /practice/v1/listing/posts/101": Answer(shown())}
+    deletion = "DELETE /practice/v1/listing/posts/101"
 
     def there(self, post: Post) -> Mapping[str, Route]:
         found = [shown("101", post.text, link=post.link), *self.before["posts"]]
@@ -118,6 +122,7 @@ class TestAContainerKeepsTheContract(_Holding, _Contract):
         f"GET {CONTAINERS}/c1": Answer(finished),
     }
     counted: ClassVar[Mapping[str, Route]] = {"GET /practice/v1/container/posts/101": Answer(shown())}
+    deletion = "DELETE /practice/v1/container/posts/101"
 
     def there(self, post: Post) -> Mapping[str, Route]:
         return {f"GET {CONTAINERS}/c1": Answer({"id": "c1", "status": "published", "post": shown()})}
@@ -131,6 +136,7 @@ class TestNothingKeepsTheContract(_Contract):
     commit = "POST /practice/v1/nothing/posts"
     routes: ClassVar[Mapping[str, Route]] = {ME: Answer({"name": "brand"})}
     counted: ClassVar[Mapping[str, Route]] = {"GET /practice/v1/nothing/posts/101": Answer(shown())}
+    deletion = "DELETE /practice/v1/nothing/posts/101"
 
     def there(self, post: Post) -> Mapping[str, Route]:
         return {}

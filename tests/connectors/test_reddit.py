@@ -80,6 +80,17 @@ class TestRedditKeepsTheContract(ConnectorContract):
         INFO: listing(thing(upvote_ratio=0.9, num_comments=0, num_crossposts=2))
     }
     unreported = "view_count"
+    features: ClassVar[Mapping[str, Route]] = {
+        LEASE: lambda asked: Answer({
+            "args": {"action": f"//{asked.headers['Host']}", "fields": [
+                {"name": "key", "value": "rte_images/p1"}, {"name": "acl", "value": "private"}]},
+            "asset": {"asset_id": "p1", "processing_state": "incomplete"}}),
+        STORAGE: Answer(b"<PostResponse/>", 201),
+        COMMENT: made(things=[{"kind": "t1", "data": {"name": "t1_201", "permalink": "/r/c/201/"}}]),
+        GALLERY: made(url="https://www.reddit.com/r/castles/comments/102/a_castle/", id="t3_102"),
+    }  # fmt: skip
+    parent, replying, picturing = "t3_900913", COMMENT, ("", GALLERY)
+    deletion = "POST /api/del"
 
     def settings(self, url: str) -> Reddit.Settings:
         told = {"api": url, "token": "a-token-nobody-should-see", "username": "brand", "subreddit": "castles"}

@@ -83,6 +83,13 @@ class TestABotKeepsTheContract(HoldingContract, ConnectorContract):
     unreported = ""
     hold, held, held_id = HOLD, ok(channel="C1", scheduled_message_id="Q1", post_at=1_790_000_000), "Q1"
     take_back, taken_back, listing = BACK, ok(), HELD
+    features: ClassVar[Mapping[str, Route]] = {
+        PLACE: lambda asked: ok(upload_url=f"http://{asked.headers['Host']}/upload/v1/ABC?x=1", file_id="F1"),
+        "POST /upload/v1/ABC": Answer(b"OK - 5"),
+        DONE: ok(files=[{"id": "F1"}]),
+    }
+    parent = "1790000009.000900"
+    deletion, deleted, gone = DELETE, ok(), no("message_not_found")
 
     def settings(self, url: str) -> Slack.Settings:
         given = {"api": url, "token": "a-token-nobody-should-see", "channel": "C1"}

@@ -55,6 +55,9 @@ class TestTelegramKeepsTheContract(ConnectorContract):
     limited = refused(429, REASON, retry_after=7)
     counted: ClassVar[Mapping[str, Route]] = {}
     unreported = ""
+    features: ClassVar[Mapping[str, Route]] = {GROUP: ok([message(12), message(13)])}
+    parent, picturing = "900913", (PHOTO, GROUP)
+    deletion, deleted, gone = DELETE, ok(True), refused(400, "Bad Request: message to delete not found")
 
     def settings(self, url: str) -> Telegram.Settings:
         return Telegram.Settings.model_validate({"api": url, "token": TOKEN, "chat": "@brand"})

@@ -79,6 +79,8 @@ class TestThreadsKeepsTheContract(ConnectorContract):
         ]}),
     }  # fmt: skip
     unreported = "shares"
+    parent = "t900913"
+    deletion, gone = "DELETE /v1.0/t1", refusal(100, 33)
 
     def settings(self, url: str) -> Threads.Settings:
         return Threads.Settings.model_validate({"api": url, "token": "a-token-nobody-should-see"})

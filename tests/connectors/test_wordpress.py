@@ -115,6 +115,7 @@ class TestWordPressKeepsTheContract(ConnectorContract, HoldingContract):
     held_id = "55"
     take_back = DELETE
     taken_back = Answer(entry("trash"))
+    deletion = DELETE
 
     def settings(self, url: str) -> WordPress.Settings:
         return WordPress.Settings.model_validate({"site": url, "user": "brand", "password": PASSWORD})

@@ -71,6 +71,12 @@ class TestXKeepsTheContract(ConnectorContract):
         )
     }  # fmt: skip
     unreported = "engagements"
+    features: ClassVar[Mapping[str, Route]] = {
+        UPLOAD: Answer({"data": {"id": "1001", "media_key": "3_1"}}),
+        ALT: Answer({"data": {"id": "1001", "associated_metadata": {}}}),
+    }
+    parent = "900913"
+    deletion, deleted, gone = "DELETE /2/tweets/101", Answer({"data": {"deleted": True}}), problem(404, "gone")
 
     def settings(self, url: str) -> X.Settings:
         return X.Settings.model_validate({"api": url, "token": "a-token-nobody-should-see"})

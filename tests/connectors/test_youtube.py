@@ -75,6 +75,7 @@ class TestYouTubeKeepsTheContract(ConnectorContract):
         READ: Answer({"items": [{"id": "v1", "statistics": {"viewCount": "1000", "likeCount": "0"}}]})
     }
     unreported = "comment_count"
+    deletion, deleted, gone = DELETE, Answer(b"", 204), refused(404, "videoNotFound")
 
     @pytest.fixture
     def platform(self) -> Iterator[Platform]:
