@@ -70,6 +70,8 @@ class Item(SQLModel, table=True):
     leave_at: datetime = Field(sa_type=UtcDateTime)
     hand_over: int = 0  # seconds before its time from which the platform may hold it; 0: never
     stop_id: int = 0  # of the stop that holds it
+    held_for: str = ""  # what else keeps it back and passes by itself: budget
+    quiet: str = ""  # quiet hours that it keeps even when it is late, as `quiet.Rest` writes them
     updated_at: datetime = Field(sa_type=UtcDateTime)
     moved: bool = False  # a colleague chose its time: the plan leaves it there
     withdrawn: bool = False  # cancelled because the plan no longer had it

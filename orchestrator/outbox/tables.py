@@ -50,6 +50,13 @@ class AttemptRow(SQLModel, table=True):
             sqlite_where=text("look_at IS NOT NULL"),
             postgresql_where=text("look_at IS NOT NULL"),
         ),
+        Index(
+            "attempt_that_costs",
+            "account",
+            "started_at",
+            sqlite_where=text("price > 0"),
+            postgresql_where=text("price > 0"),
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
     item_id: str

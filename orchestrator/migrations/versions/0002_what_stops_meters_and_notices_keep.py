@@ -128,18 +128,24 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("price", sa.Integer(), nullable=False, server_default="0"))
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.alter_column("price", server_default=None)
+        batch_op.create_index(
+            "attempt_that_costs",
+            ["account", "started_at"],
+            sqlite_where=sa.text("price > 0"),
+            postgresql_where=sa.text("price > 0"),
+        )
 
     with op.batch_alter_table("item", schema=None) as batch_op:
         batch_op.add_column(sa.Column("leave_at", UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("hand_over", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("stop_id", sa.Integer(), nullable=False, server_default="0"))
-        batch_op.add_column(sa.Column("slot", sa.String(), nullable=False, server_default=""))
+        for name in ("slot", "held_for", "quiet"):
+            batch_op.add_column(sa.Column(name, sa.String(), nullable=False, server_default=""))
     later = "CASE WHEN not_before > due_at THEN not_before ELSE due_at END"  # also where it is empty
     op.execute(f"UPDATE item SET leave_at = {later}")  # noqa: S608  (no input in it)
     with op.batch_alter_table("item", schema=None) as batch_op:
         batch_op.alter_column("leave_at", existing_type=UtcDateTime(), nullable=False)
-        batch_op.alter_column("hand_over", server_default=None)
-        batch_op.alter_column("stop_id", server_default=None)
-        batch_op.alter_column("slot", server_default=None)
+        for name in ("hand_over", "stop_id", "slot", "held_for", "quiet"):
+            batch_op.alter_column(name, server_default=None)
         batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at", "id"], unique=False)
         batch_op.drop_column("not_before")
