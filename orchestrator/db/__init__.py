@@ -183,26 +183,48 @@ def as_one(engine: Engine, work: Callable[[Connection, Sequence[E]], Sequence[T 
     return given
 
 
+def as_one_later(
+    engine: Engine,
+    work: Callable[[Connection, Sequence[E]], Sequence[T | Exception]],
+    each: E,
+    then: Callable[[T | BaseException], None],
+) -> None:
+    """Leave a part of `work`, as for `as_one`, to the next transaction of this process, and go on.
+
+    `then` hears what came of it once that is durable; it is called in another's thread, must be quick and
+    must not raise. Whoever leaves work here sees to it with `see_through`, for where nobody else writes.
+    """
+    _GATES.setdefault(engine, Gate(one_writer=False)).leave(Waiting(work, (each,), then))
+
+
+def see_through(engine: Engine) -> None:
+    """Do what was left for the next transaction, unless somebody is at one."""
+    gate = _GATES.get(engine)
+    if gate is not None and gate.lead():
+        _take_turn(engine, gate)
+
+
 def _joined(engine: Engine, gate: Gate, mine: Waiting) -> Any:
     gate.join(mine)
     if mine.leads:
-        try:
-            _lead(engine, gate.everything())
-        finally:
-            gate.hand_on()
+        _take_turn(engine, gate)
     if mine.error is not None:
         raise mine.error
     return mine.result
 
 
-def _lead(engine: Engine, waiting: list[Waiting]) -> None:
+def _take_turn(engine: Engine, gate: Gate) -> None:
     """Do everything that waits, and tell everybody what came of theirs."""
+    waiting = gate.everything()
+    # What a thread waits for comes first: departures, whose lock keeps a stop from coming between.
+    waiting.sort(key=lambda each: each.then is not None)
     try:
         _do(engine, waiting)
     finally:
+        gate.hand_on()
         for each in waiting:
             if not each.leads:
-                each.turn.release()
+                each.tell()
 
 
 def _do(engine: Engine, waiting: list[Waiting]) -> None:

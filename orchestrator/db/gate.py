@@ -6,17 +6,30 @@ from typing import Any
 
 
 class Waiting:
-    """A piece of work that waits for its turn, and what came of it; with `each`, it is one part of `work`."""
+    """A piece of work that waits for its turn, and what came of it; with `each`, it is one part of `work`.
 
-    __slots__ = ("each", "error", "leads", "result", "turn", "work")
+    With `then` no thread waits for it: it is told what came of it once that is durable, in the thread that
+    did it, so it must be quick and must not raise.
+    """
 
-    def __init__(self, work: Callable[..., Any], each: Any = None) -> None:
-        self.work, self.each = work, each
+    __slots__ = ("each", "error", "leads", "result", "then", "turn", "work")
+
+    def __init__(
+        self, work: Callable[..., Any], each: Any = None, then: Callable[[Any], None] | None = None
+    ) -> None:
+        self.work, self.each, self.then = work, each, then
         self.turn = threading.Lock()  # free once it is done, or once its thread is to lead
         self.turn.acquire()
         self.leads = False
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Let whoever waits for it go on, or hear what came of it."""
+        if self.then is None:
+            self.turn.release()
+        else:
+            self.then(self.error if self.error is not None else self.result)
 
 
 class Gate:
@@ -41,6 +54,19 @@ class Gate:
                 self._appoint(mine)
         mine.turn.acquire()
 
+    def leave(self, some: Waiting) -> None:
+        """Leave work for whoever leads next."""
+        with self._lock:
+            self._waiting.append(some)
+
+    def lead(self) -> bool:
+        """Say whether something was left, and nobody is at it: then this thread leads."""
+        with self._lock:
+            if self._led or not self._waiting:
+                return False
+            self._led = True
+            return True
+
     def everything(self) -> list[Waiting]:
         """Take over all that waits; for the thread that leads."""
         with self._lock:
@@ -51,8 +77,9 @@ class Gate:
         """Let another thread lead, if one waits: nobody is kept busy with the work of others for long."""
         with self._lock:
             self._led = False
-            if self._waiting:
-                self._appoint(self._waiting[0])
+            first = next((each for each in self._waiting if each.then is None), None)
+            if first is not None:
+                self._appoint(first)
 
     def _appoint(self, waiting: Waiting) -> None:
         self._led = waiting.leads = True

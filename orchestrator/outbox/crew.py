@@ -21,10 +21,10 @@ class Crew:
         self._serving = 0
         self._pool: ThreadPoolExecutor | None = None
 
-    def give(self, works: Iterable[Work]) -> None:
-        """Have works done; those given before come first."""
+    def give(self, works: Iterable[Work], first: bool = False) -> None:
+        """Have works done, behind those given before, or before them."""
         with self._lock:
-            self._waiting.extend(works)
+            self._waiting.extendleft(works) if first else self._waiting.extend(works)
             more = min(len(self._waiting), self._threads - self._serving)
             self._serving += more
             if more and self._pool is None:
@@ -32,6 +32,10 @@ class Crew:
             for _ in range(more):
                 assert self._pool is not None
                 self._pool.submit(self._serve)
+
+    def more(self) -> bool:
+        """Say whether a work waits for the next thread that has time."""
+        return bool(self._waiting)
 
     def close(self) -> None:
         """Wait for all that was given, then let the threads go."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,21 +32,53 @@ class Delivered:
     trouble: OutsideError | None = None
 
 
-def deliver(means: Means, claim: Claim, post: Post | None = None) -> Delivered:
+class Later:
+    """Said in place of a `Delivered` that is still to come."""
+
+
+LATER = Later()
+# Who hears of an end that was left for others to write: where the item is, what went wrong, or what is to be
+# done about it in a thread that may wait.
+Heard = Delivered | BaseException | Callable[[], Delivered]
+Tell = Callable[[Heard], None]
+
+
+def deliver(
+    means: Means, claim: Claim, post: Post | None = None, tell: Tell | None = None
+) -> Delivered | Later:
     """Send one claimed item, and keep how it ended; raise `OutsideError` when the end could not be stored.
 
-    `post` is what it says, where that was read already.
+    `post` is what it says, where that was read already. With `tell`, that its platform took it goes to the
+    disk with what is written next: `tell` hears of it then, and the thread is free for the next item.
     """
     live = LiveAttempt(means, claim)
     end = _send(means, claim, live, post)
-    status = _stored(means, live, lambda: _finish(means, claim, end))
-    return Delivered(status, end.error if isinstance(end.error, OutsideError) else None)
+    if end.published is None:
+        return _kept(means, claim, live, end)
+    part = Accepted(means, claim, end.published, end.quota)
+    if tell is None:
+        return _kept(means, claim, live, end, part)
+    db.as_one_later(
+        means.engine, finish_all, part, partial(_told, tell, lambda: _kept(means, claim, live, end, part))
+    )
+    return LATER
 
 
-def _finish(means: Means, claim: Claim, end: End) -> Status:
-    if end.published is not None:
-        return db.as_one(means.engine, finish_all, Accepted(means, claim, end.published, end.quota))
-    return db.together(means.engine, lambda session: finish(means, session, claim, end))
+def _told(tell: Tell, again: Callable[[], Delivered], said: Status | BaseException) -> None:
+    """Pass on what came of an end; where the database failed it, it is stored again while the lease lasts."""
+    if isinstance(said, OutsideError | SQLAlchemyError):
+        tell(again)
+    else:
+        tell(Delivered(said) if isinstance(said, Status) else said)
+
+
+def _kept(means: Means, claim: Claim, live: LiveAttempt, end: End, part: Accepted | None = None) -> Delivered:
+    def store() -> Status:
+        if part is not None:
+            return db.as_one(means.engine, finish_all, part)
+        return db.together(means.engine, lambda session: finish(means, session, claim, end))
+
+    return Delivered(_stored(means, live, store), end.error if isinstance(end.error, OutsideError) else None)
 
 
 def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> End:

@@ -10,17 +10,22 @@ from orchestrator.brand import OutboxRules
 from orchestrator.errors import OutsideError
 from orchestrator.items import Status
 from orchestrator.outbox.crew import Crew
-from orchestrator.outbox.deliver import Delivered
+from orchestrator.outbox.deliver import Delivered, Heard, Later, Tell
 
-Try = Callable[[], Delivered | None]
+Try = Callable[[Tell | None], Delivered | Later | None]
 _A_WHILE = 0.1  # seconds
+_GLANCE = 0.02  # seconds: so long an end waits for company on its way to the disk
 
 
 class Round:
-    """The tries of one round: those under way, by account, where items went, and what went wrong."""
+    """The tries of one round: those under way, by account, where items went, and what went wrong.
 
-    def __init__(self, crew: Crew) -> None:
+    A try is under way until its end is durable. `see_through` makes ends durable that were left for others.
+    """
+
+    def __init__(self, crew: Crew, see_through: Callable[[], None]) -> None:
         self._crew = crew
+        self._see_through = see_through
         self._changed = threading.Condition()
         self._awaited = 0
         self._fatal: BaseException | None = None
@@ -53,34 +58,51 @@ class Round:
             raise trouble
 
     def _wait(self, room: int, seconds: float | None) -> None:
+        ends = time.monotonic() + (float("inf") if seconds is None else seconds)
+        while not self._below(room, min(_GLANCE, ends - time.monotonic())) and time.monotonic() < ends:
+            self._see_through()
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _below(self, room: int, seconds: float) -> bool:
         with self._changed:
             self._awaited = room
-            self._changed.wait_for(lambda: self.under_way < room, seconds)
-            if self._fatal is not None:
-                raise self._fatal
+            return self._changed.wait_for(lambda: self.under_way < room, seconds)
 
     def _run(self, account: str, work: Try) -> None:
-        result, error = None, None
+        tell = partial(self._heard, account)
         try:
-            result = work()
+            # Where its thread goes on at once, an end goes to the disk with what is written next.
+            result = work(tell if self._crew.more() else None)
         except BaseException as raised:  # told to whoever waits for the round
-            error = raised
+            tell(raised)
+            return
+        if not isinstance(result, Later):
+            self._ended(account, result)
+
+    def _heard(self, account: str, what: Heard) -> None:
+        if isinstance(what, Delivered | BaseException):
+            self._ended(account, what)
+        else:
+            self._crew.give([partial(self._run, account, lambda _tell: what())], first=True)
+
+    def _ended(self, account: str, what: Delivered | BaseException | None) -> None:
         with self._changed:
-            self._take(result, error)
+            self._take(what)
             self.busy[account] -= 1
             self.ended += 1
             self.under_way -= 1
             if self.under_way < self._awaited:
                 self._changed.notify_all()
 
-    def _take(self, result: Delivered | None, error: BaseException | None) -> None:
-        if isinstance(error, Exception):
-            self.troubles.append(error)
-        elif error is not None:
-            self._fatal = error
-        elif result is not None:
-            self.went[result.status] += 1
-            self.troubles += [result.trouble] if result.trouble else []
+    def _take(self, what: Delivered | BaseException | None) -> None:
+        if isinstance(what, Exception):
+            self.troubles.append(what)
+        elif isinstance(what, BaseException):
+            self._fatal = what
+        elif what is not None:
+            self.went[what.status] += 1
+            self.troubles += [what.trouble] if what.trouble else []
 
 
 class Pace:

@@ -18,7 +18,7 @@ from orchestrator.items import Changes, Status
 from orchestrator.outbox import decide, halting, look, native, recover, resuming, stops, waiting
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.crew import Crew
-from orchestrator.outbox.deliver import Delivered, deliver
+from orchestrator.outbox.deliver import Delivered, Later, Tell, deliver
 from orchestrator.outbox.means import Means, Ports
 from orchestrator.outbox.round import Pace, Round, Try
 from orchestrator.outbox.setback import Setback
@@ -89,7 +89,7 @@ class Outbox:
         Raises `OutsideError` after all tries ended when disk, database or key did not let us finish; what was
         under way is then kept, and the next round goes on with it.
         """
-        round_, pace = Round(self._crew), Pace(self._means.rules)
+        round_, pace = self._round(), Pace(self._means.rules)
         try:
             while not self._resting.is_set():
                 idle = round_.under_way == 0
@@ -106,6 +106,9 @@ class Outbox:
             round_.wait_below(1)
         round_.raise_trouble()
         return Outcome(**{each.name: round_.went[Status(each.name)] for each in fields(Outcome)})
+
+    def _round(self) -> Round:
+        return Round(self._crew, partial(db.see_through, self._means.engine))
 
     def _deliveries(self, claims: Sequence[Claim]) -> list[tuple[str, Try]]:
         if not claims:
@@ -141,7 +144,7 @@ class Outbox:
         return self._look(self._means.now()) if self._steady.believed(self._means.rules.lease) else 0
 
     def _look(self, now: datetime, handed_over: bool = False) -> int:
-        done, round_, room = 0, Round(self._crew), self._means.rules.threads
+        done, round_, room = 0, self._round(), self._means.rules.threads
         try:
             while searches := look.due(self._means, now, room - round_.under_way, handed_over):
                 done += len(searches)
@@ -152,9 +155,9 @@ class Outbox:
         round_.raise_trouble()
         return done
 
-    def _look_for(self, search: look.Search) -> Delivered | None:
+    def _look_for(self, search: look.Search, tell: Tell | None) -> Delivered | Later | None:
         again = look.look(self._means, search)
-        return deliver(self._means, again) if again else None
+        return deliver(self._means, again, tell=tell) if again else None
 
     # ---- stopping -----------------------------------------------------------------------------
 
