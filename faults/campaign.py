@@ -10,8 +10,9 @@ from pathlib import Path
 from connectors.base import Repeat
 from connectors.rehearsal import COMMITS, LOOKS, Fault
 from faults import machine
-from faults.cells import CLASSES, Cell, Injury, Trouble, aimed
+from faults.cells import Cell, Trouble, aimed
 from faults.machine import Hits, Strike
+from faults.platform import CREATES
 from faults.tally import STATED, Row, tally
 from faults.watch import Watch
 from faults.world import Setting, World, opened
@@ -20,6 +21,7 @@ _CROWD = 120  # posts of each account that wait while the machine is struck
 _FEW = 24  # that wait while its platform is: what comes of one is not to wait for thousands of others
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
 _BREATH = 0.3  # seconds
+KILLS = (6.0, 16.0)  # seconds between two, beside a platform's faults
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
 
 
@@ -29,7 +31,7 @@ class Size:
 
     strikes: int
     stated: float = STATED
-    kills: tuple[float, float] | None = (6.0, 16.0)
+    kills: tuple[float, float] | None = KILLS
 
 
 @dataclass
@@ -69,11 +71,10 @@ def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list
 
 
 def machine_faults(
-    setting: Setting, size: Size, injury: Injury, strike: Strike, folder: Path | None = None
+    setting: Setting, size: Size, cells: Sequence[Cell], strike: Strike, folder: Path | None = None
 ) -> list[Row]:
     """Strike the machine until enough attempts of every class were under way, then wait for the end."""
     rnd, hits = random.Random(setting.seed), Hits()  # noqa: S311  (repeatable, not secret)
-    cells = [Cell(injury, repeat) for repeat in CLASSES]
     with opened(setting, cells, folder) as world, Watch(world) as watch:
         world.platform.remote.rules(latency=_SLOWLY)
         _crowd(world, watch, cells)
@@ -104,7 +105,7 @@ def _crowd(
 
 def _orders(cell: Cell, times: int) -> Iterator[Fault]:
     assert isinstance(cell.fault, Trouble)
-    yield aimed(cell.fault.commit, cell, COMMITS[cell.repeat], times)
+    yield aimed(cell.fault.commit, cell, CREATES if cell.fault.creates else COMMITS[cell.repeat], times)
     if cell.fault.look is not None and cell.repeat is not Repeat.NOTHING:
         yield aimed(cell.fault.look, cell, LOOKS[cell.repeat], times)
 

@@ -1,14 +1,17 @@
 """The table of the campaign: what goes wrong, with which class of platform, and how it should end there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.base import Repeat
 from connectors.rehearsal import Fault, Kind
 
 CLASSES = tuple(Repeat)
-REQUEST, LEASE = 3.0, 4.5  # seconds: of the outbox's rules
+REQUEST, LEASE = 5.0, 7.5  # seconds: of the outbox's rules; a busy machine answers within them
 LATE = REQUEST + 0.4  # seconds: an answer that comes when nobody waits for it any more
+# Seconds until a listing is complete: what the platform announces, and how late its listings really are.
+# What is left between the two is for requests that it carries out after their caller gave up.
+ANNOUNCED_LAG, LAG = 1.5, 0.4
 _LOOKS = (Repeat.KEY, Repeat.CONTAINER, Repeat.LISTING)  # where there is something to look at
 
 
@@ -17,13 +20,14 @@ class Trouble:
     """One kind of fault of a platform: what strikes the commit, what strikes the looks after it.
 
     `unclear`: afterwards nobody can tell whether the post is there. `refused`: the author gets it back.
+    `creates`: what strikes the commit strikes the making of its container instead.
     """
 
     name: str
     says: str
     commit: Fault
     look: Fault | None = None
-    prepare: Fault | None = None
+    creates: bool = False
     unclear: bool = True
     refused: bool = False
     classes: tuple[Repeat, ...] = CLASSES
@@ -54,6 +58,10 @@ def _sure(name: str, says: str, commit: Fault) -> Trouble:
     return Trouble(name, says, commit, unclear=False)
 
 
+def _creating(name: str, says: str, commit: Fault) -> Trouble:
+    return Trouble(name, says, commit, creates=True, unclear=False, classes=(Repeat.CONTAINER,))
+
+
 TROUBLES = (
     Trouble("lost reply", "accepted, then the connection is reset", Fault(Kind.LOST_REPLY)),
     Trouble("cut reply", "accepted, then reset in the middle of the answer", Fault(Kind.MID_BODY)),
@@ -75,6 +83,12 @@ TROUBLES = (
             Fault(Kind.LOST_REPLY), Fault(Kind.GARBLED), classes=_LOOKS),
     Trouble("lost, look late", "accepted, reset; the next look is answered too late",
             Fault(Kind.LOST_REPLY), Fault(Kind.SLOW_AFTER, seconds=LATE), classes=_LOOKS),
+    _sure("processing", "422: its picture is still being processed, nothing done", Fault(Kind.PROCESSING)),
+    Trouble("lost, list lags", "accepted, reset; the next listing is as old as the platform announces",
+            Fault(Kind.LOST_REPLY), Fault(Kind.LAGGING, seconds=ANNOUNCED_LAG - 0.1),
+            classes=(Repeat.KEY, Repeat.LISTING)),
+    _creating("lost container", "a container is made, then the connection is reset", Fault(Kind.LOST_REPLY)),
+    _creating("slow container", "a container is in progress for 2 s", Fault(Kind.PROCESSING, seconds=2)),
 )  # fmt: skip
 
 KILLED = Injury("killed", "SIGKILL of a worker at a random moment")
@@ -84,7 +98,31 @@ RESTARTED = Injury("database restarts", "PostgreSQL is killed and started again"
 FULL = Injury("disk full", "the disk with the database is full for a moment")
 
 
-def cells(faults: tuple[Trouble, ...] | tuple[Injury, ...]) -> Iterator[Cell]:
+INJURIES = (KILLED, PAUSED, JUMPED, RESTARTED, FULL)
+
+SQLITE, POSTGRESQL = DATABASES = ("SQLite", "PostgreSQL")
+# What cannot happen to a database, and why. https://www.postgresql.org/docs/current/disk-full.html
+NOT_APPLICABLE = {
+    (
+        SQLITE,
+        RESTARTED,
+    ): "SQLite is a library in the worker itself, so there is no server to restart; a worker "
+    "that dies in the midst of a transaction is the cell *killed*",
+    (
+        POSTGRESQL,
+        FULL,
+    ): "a server whose disk is full refuses to write or ends itself; to us it is then one that "
+    "cannot be reached, the cell *database restarts*",
+}
+
+
+def applicable(database: str) -> list[Cell]:
+    """List every cell of a database."""
+    injuries = tuple(each for each in INJURIES if (database, each) not in NOT_APPLICABLE)
+    return [*cells(TROUBLES), *cells(injuries)]
+
+
+def cells(faults: Sequence[Trouble] | Sequence[Injury]) -> Iterator[Cell]:
     """Give every cell of some faults."""
     for fault in faults:
         for repeat in fault.classes if isinstance(fault, Trouble) else CLASSES:

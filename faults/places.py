@@ -1,19 +1,33 @@
-"""What this machine can offer (databases, a small disk, clocks that can be moved) -> the whole run on it."""
+"""What this machine can offer (databases, a small disk, clocks that can be moved) -> the parts of a run."""
 
 import contextlib
+import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from faults import machine, real
 from faults.campaign import Size, machine_faults, platform_faults
-from faults.cells import FULL, JUMPED, KILLED, PAUSED, RESTARTED, TROUBLES, cells
-from faults.page import versions
+from faults.cells import (
+    INJURIES,
+    JUMPED,
+    KILLED,
+    NOT_APPLICABLE,
+    PAUSED,
+    POSTGRESQL,
+    TROUBLES,
+    Cell,
+    Trouble,
+    cells,
+)
 from faults.tally import Row
 from faults.world import Setting
 from tests.servers import apt, bluesky, postgres, snac
@@ -21,7 +35,7 @@ from tests.servers.cache import ServerMissing
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import scratch
 
-SQLITE, POSTGRESQL = DATABASES = ("SQLite", "PostgreSQL")
+_MIXES = 5  # parts into which the troubles of a platform are divided
 _ROOM = 48 * 2**20  # bytes of the small disk
 _DOWN = 2.0  # seconds: the longest outage
 
@@ -31,17 +45,6 @@ class _Stoppable(Protocol):
 
 
 Served = TypeVar("Served", bound=_Stoppable)
-
-
-@dataclass
-class Run:
-    """What came of a whole run."""
-
-    rows: dict[str, list[Row]] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-    real: Sequence[str] = ()
-    wrong: Sequence[str] = ()
 
 
 class Disk:
@@ -95,41 +98,110 @@ def _faketime() -> list[Path]:
     return sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
-def run(seed: int, size: Size, database: str | None, only: str, sends: int = 0) -> Run:
-    """Run what is asked for on one database, or on both; then send to real servers."""
-    done = Run(versions=versions("none"))
-    for name in DATABASES:
-        if database in (None, name):
-            _WAYS[name](done, seed, size, only)
-    if sends:
-        _for_real(done, sends, seed)
-    return done
+@dataclass(frozen=True)
+class Part:
+    """Some cells of a database that share a world: one process runs it."""
+
+    name: str
+    database: str
+    cells: tuple[Cell, ...]
+    seed: int
 
 
-def _on_sqlite(done: Run, seed: int, size: Size, only: str) -> None:
-    done.rows[SQLITE] = list(_on(done, Setting(SQLITE, "", seed), size, only, None))
+@dataclass(frozen=True)
+class Done:
+    """What came of a part: its rows, its seconds, and PostgreSQL's version where it ran on one."""
+
+    part: Part
+    rows: tuple[Row, ...]
+    seconds: float
+    cpu: float
+    server: str = ""
 
 
-def _on_postgresql(done: Run, seed: int, size: Size, only: str) -> None:
-    with running("faults-pg", lambda data: postgres.start(data, postgres.CRASHES)) as server:
-        done.versions = versions(_version(server))
-        setting = Setting(POSTGRESQL, server.url("postgres"), seed)
-        done.rows[POSTGRESQL] = list(_on(done, setting, size, only, server))
+def parts(databases: Sequence[str], seed: int, wanted: Callable[[str, Cell], bool]) -> list[Part]:
+    """Divide the cells that are wanted into parts: troubles mixed, each injury alone.
+
+    The databases alternate; what strikes all workers of a machine comes last, when less runs beside it.
+    """
+    found = []
+    groups = [tuple(TROUBLES[n::_MIXES]) for n in range(_MIXES)]
+    for n, faults in enumerate([*groups, *((each,) for each in INJURIES)]):
+        name = f"mix {n + 1}" if n < _MIXES else faults[0].name
+        for database in databases:
+            own = [cell for cell in cells(faults) if (database, cell.fault) not in NOT_APPLICABLE]
+            own = [cell for cell in own if wanted(database, cell)]
+            if own:
+                found.append(Part(name, database, tuple(own), seed + n))
+    return found
 
 
-_WAYS = {SQLITE: _on_sqlite, POSTGRESQL: _on_postgresql}
+def run(given: Sequence[Part], size: Size, jobs: int, logs: Path) -> Iterator[Done]:
+    """Run parts, so many at a time, each in a process of its own; give each when it has ended.
+
+    A part that fails is told when all others have ended, by an `ExceptionGroup`.
+    """
+    spawn, wrong = multiprocessing.get_context("spawn"), []
+    # A process for each part: what one leaves behind is not to meet the next.
+    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+        for ended in as_completed([pool.submit(run_part, part, size, logs) for part in given]):
+            try:
+                yield ended.result()
+            except Exception as error:
+                wrong.append(error)
+    if wrong:
+        raise ExceptionGroup("parts of the campaign failed", wrong)
 
 
-def _for_real(done: Run, sends: int, seed: int) -> None:
+def run_part(part: Part, size: Size, logs: Path) -> Done:
+    """Run one part on a database, and where needed a disk or a clock, of its own."""
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        server = None
+        if part.database == POSTGRESQL:
+            server = stack.enter_context(running("faults-pg", _crashing))
+        url = server.fresh_database() if server else ""
+        setting = Setting(part.database, url, part.seed, logs=logs / _file_name(part))
+        rows = _struck(part, setting, size, server, stack)
+        version = _version(server) if server else ""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(each.ru_utime + each.ru_stime for each in spent)
+    return Done(part, tuple(rows), time.monotonic() - began, cpu, version)
+
+
+def _struck(
+    part: Part, setting: Setting, size: Size, server: PostgresServer | None, stack: contextlib.ExitStack
+) -> list[Row]:
+    injury = part.cells[0].fault
+    if isinstance(injury, Trouble):
+        return platform_faults(setting, size, part.cells)
+    strikes = {KILLED: machine.kill, PAUSED: machine.pause, JUMPED: machine.jump}
+    if injury in strikes:
+        clock = moved_clock() if injury is JUMPED else ""
+        return machine_faults(replace(setting, clock=clock), size, part.cells, strikes[injury])
+    if server is not None:
+        return machine_faults(setting, size, part.cells, machine.outage(server.crash, server.restart, _DOWN))
+    disk = stack.enter_context(small_disk())
+    strike = machine.outage(disk.fill, disk.make_room, _DOWN)
+    return machine_faults(setting, size, part.cells, strike, disk.folder)
+
+
+def _crashing(data: Path) -> PostgresServer:
+    return postgres.start(data, postgres.CRASHES)
+
+
+def _file_name(part: Part) -> str:
+    return f"{part.database}-{part.name.replace(' ', '-')}.log"
+
+
+def for_real(sends: int, seed: int) -> list[real.Counts]:
+    """Send so many posts to each real server, through proxies, under kills."""
     with (
         tempfile.TemporaryDirectory(prefix="faults-real-") as folder,
         running("pds", bluesky.start) as pds,
         running("snac", lambda data: snac.start(data / "data")) as mastodon,
     ):
-        counts = real.run(Path(folder), pds, mastodon, sends, seed)
-    done.real = [f"- {each}" for each in counts]
-    done.wrong = [str(each) for each in counts if each.wrong]
-    print("\n".join(done.real), flush=True)
+        return real.run(Path(folder), pds, mastodon, sends, seed)
 
 
 @contextlib.contextmanager
@@ -150,43 +222,3 @@ def _version(server: PostgresServer) -> str:
     asked = [str(server.programs / "postgres"), "--version"]
     said = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603
     return said.stdout.split()[2]
-
-
-def _on(done: Run, setting: Setting, size: Size, only: str, server: PostgresServer | None) -> Iterator[Row]:
-    """Run everything on one database, each world on a fresh one."""
-
-    def fresh(clock: str = "") -> Setting:
-        return replace(setting, database=server.fresh_database() if server else "", clock=clock)
-
-    troubles = tuple(each for each in TROUBLES if each.name.startswith(only))
-    if troubles:
-        yield from _told(platform_faults(fresh(), size, list(cells(troubles))))
-    if KILLED.name.startswith(only):
-        yield from _told(machine_faults(fresh(), size, KILLED, machine.kill))
-    if PAUSED.name.startswith(only):
-        yield from _told(machine_faults(fresh(), size, PAUSED, machine.pause))
-    if JUMPED.name.startswith(only):
-        with _or_left_out(done, f"{JUMPED.name} on {setting.name}"):
-            yield from _told(machine_faults(fresh(clock=moved_clock()), size, JUMPED, machine.jump))
-    if server is not None and RESTARTED.name.startswith(only):
-        strike = machine.outage(server.crash, server.restart, _DOWN)
-        yield from _told(machine_faults(fresh(), size, RESTARTED, strike))
-    if server is None and FULL.name.startswith(only):
-        with _or_left_out(done, f"{FULL.name} on {setting.name}"), small_disk() as disk:
-            strike = machine.outage(disk.fill, disk.make_room, _DOWN)
-            yield from _told(machine_faults(fresh(), size, FULL, strike, disk.folder))
-
-
-@contextlib.contextmanager
-def _or_left_out(done: Run, what: str) -> Iterator[None]:
-    try:
-        yield
-    except ServerMissing as missing:
-        done.left_out.append(f"{what}: {missing}")
-
-
-def _told(rows: list[Row]) -> list[Row]:
-    """Say how far a long run has come."""
-    for row in rows:
-        print("\n    ".join([str(row), *row.notes[:5]]), flush=True)
-    return rows

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from connectors.rehearsal import COMMITS, Fault, Rehearsal, Remote
 
+CREATES = ("POST", "*/practice/v1/container/containers")  # where a container is made, for `Fault`
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -63,8 +65,8 @@ class Platform:
             return list(self._standing)
 
     def struck(self) -> Counter[str]:
-        """Count the commits that a fault struck, by account."""
-        ways = tuple((method, path.split("*")[0]) for method, path in COMMITS.values())
+        """Count the commits, and the makings of containers, that a fault struck, by account."""
+        ways = tuple((method, path.split("/containers/")[0]) for method, path in COMMITS.values())
         return Counter(
             each.account
             for each in self.remote.requests()

@@ -3,13 +3,14 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlmodel import col, func, select
 
 from connectors.base import Repeat
+from connectors.rehearsal import Kind
 from faults.cells import Cell, Trouble
 from faults.machine import Hits
 from faults.platform import Standing
@@ -135,7 +136,7 @@ def _notices(world: World, rows: dict[str, Row], seen: Seen) -> None:
 
 
 def _strikes(world: World, rows: dict[str, Row], hits: Hits) -> None:
-    struck = world.platform.struck()
+    struck, unanswered = world.platform.struck(), _unanswered(world)
     for account, row in rows.items():
         fault = row.cell.fault
         if isinstance(fault, Trouble):
@@ -145,7 +146,18 @@ def _strikes(world: World, rows: dict[str, Row], hits: Hits) -> None:
             row.faulted = hits.attempts.get(account, 0)
             unclear = 0
         if row.cell.repeat is Repeat.NOTHING:
-            row.may_ask = unclear + hits.attempts.get(account, 0)
+            row.may_ask = unclear + hits.attempts.get(account, 0) + unanswered[account]
+
+
+def _unanswered(world: World) -> Counter[str]:
+    """Count requests that a busy machine did not answer in time, without a fault that is to be slow."""
+    late = col(AttemptRow.error).contains("(ReadTimeout)")
+    with db.reading(world.engine) as session:
+        found = Counter(session.exec(select(AttemptRow.account).where(late)).all())
+    slow = (Kind.SLOW_BEFORE, Kind.SLOW_AFTER)
+    struck = {name for name, cell in world.cells.items()
+              if isinstance(cell.fault, Trouble) and cell.fault.commit.kind in slow}  # fmt: skip
+    return Counter({account: count for account, count in found.items() if account not in struck})
 
 
 def _recovery(world: World, rows: dict[str, Row], seen: Seen, hits: Hits, stated: float) -> None:
@@ -186,6 +198,6 @@ def _ends(world: World) -> dict[str, float]:
     return found
 
 
-def failures(rows: Sequence[Row]) -> list[str]:
+def failures(rows: Iterable[Row]) -> list[str]:
     """Say what is wrong in some rows, by cell."""
     return [f"{row.cell.account}: {', '.join(row.faults)}" for row in rows if row.faults]

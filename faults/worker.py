@@ -4,7 +4,9 @@ Where libfaketime moves its clock, `time.sleep` has to go: on the steady clock i
 libfaketime 0.9.10 refuses (EINVAL of clock_nanosleep). To wait for an event that never comes is the same.
 """
 
+import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
@@ -23,6 +25,7 @@ _BREATH = 0.2  # seconds
 
 def main(folder: Path) -> None:
     """Drive the outbox; what the world outside does not let us do is tried again."""
+    faulthandler.register(signal.SIGUSR1)  # where a long run does not go on: tells where each thread is
     with Orchestrator(folder) as app, Driver(app).driving():
         while not (folder / ENDED).exists():
             if app.wake.queue is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from connectors.base import Post
-from faults.cells import LEASE, REQUEST, Cell
+from faults.cells import ANNOUNCED_LAG, LAG, LEASE, REQUEST, Cell
 from faults.crew import Crew
 from faults.ear import Ear
 from faults.platform import Platform
@@ -20,14 +20,11 @@ from orchestrator import Orchestrator, db, items
 from orchestrator.accounts import Accounts
 from orchestrator.plan import AccountView
 
-# Seconds until a listing is complete: what the platform announces, and how late its listings really are.
-# What is left between the two is for requests that it carries out after their caller gave up.
-ANNOUNCED_LAG, LAG = 1.5, 0.4
 BRAND = f"""\
 name: Faults
 time-zone: UTC
 currency: EUR
-outbox: {{request: {REQUEST}s, lease: {LEASE}s, threads: 16, batch: 32}}
+outbox: {{request: {REQUEST}s, lease: {LEASE}s, retries: 20, threads: 16, batch: 32}}
 notices: {{digest: 1s}}
 """
 
@@ -43,6 +40,7 @@ class Setting:
     workers: int = 3
     platform: type[Platform] = Platform
     clock: str = ""  # the library that moves the workers' clocks
+    logs: Path | None = None  # where what the workers say is kept
 
 
 @dataclass
@@ -112,6 +110,8 @@ def opened(setting: Setting, cells: Sequence[Cell], folder: Path | None = None) 
         clock = Clock()
         app = stack.enter_context(Orchestrator(place, environ=environ, clock=clock))
         crew = stack.enter_context(Crew(place, setting.worker, environ, setting.clock))
+        if setting.logs:
+            stack.callback(_keep, crew, setting.logs)
         world = World(setting, place, app, platform, crew, clock, ear)
         world.cells = {cell.account: cell for cell in cells}
         world.tokens = tokens
@@ -121,3 +121,8 @@ def opened(setting: Setting, cells: Sequence[Cell], folder: Path | None = None) 
             world.views[cell.account] = AccountView(cell.account, "practice", logins.limits(cell.account))
         platform.remote.rules(lag=LAG)
         yield world
+
+
+def _keep(crew: Crew, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(crew.log())

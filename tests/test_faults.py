@@ -3,19 +3,35 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from connectors.base import Repeat
-from connectors.rehearsal import COMMITS, LOOKS
-from faults import __main__ as command
-from faults import machine
+from connectors.rehearsal import COMMITS
+from faults import machine, places
 from faults.campaign import Size, machine_faults, platform_faults
-from faults.cells import FULL, KILLED, PAUSED, RESTARTED, TROUBLES, Cell, Injury, Trouble, aimed, cells
-from faults.page import Told, page
+from faults.cells import (
+    DATABASES,
+    FULL,
+    INJURIES,
+    KILLED,
+    NOT_APPLICABLE,
+    PAUSED,
+    RESTARTED,
+    TROUBLES,
+    Cell,
+    Injury,
+    Trouble,
+    aimed,
+    applicable,
+    cells,
+)
+from faults.kept import Kept, Results, Sent, Under, lacks
+from faults.page import page
 from faults.places import small_disk
-from faults.platform import Platform, Standing
+from faults.platform import CREATES, Platform, Standing
+from faults.real import Counts
 from faults.tally import Row, failures
 from faults.world import Setting
 from tests.servers import postgres
@@ -31,6 +47,10 @@ SQLITE = Setting("SQLite", "", SEED, workers=2)
 
 def _sabotaged(what: str, **changes: object) -> Setting:
     return replace(SQLITE, worker=("-m", "tests.sabotage", what), **changes)  # type: ignore[arg-type]
+
+
+def _of(injury: Injury) -> list[Cell]:
+    return list(cells((injury,)))
 
 
 def _sum(rows: Sequence[Row], what: str) -> int:
@@ -54,7 +74,7 @@ def test_whatever_a_platform_does_no_post_is_doubled_lost_or_stuck() -> None:
 def test_workers_that_die_or_stand_still_double_lose_and_keep_nothing(
     injury: Injury, strike: machine.Strike
 ) -> None:
-    rows = machine_faults(SQLITE, HITS, injury, strike)
+    rows = machine_faults(SQLITE, HITS, _of(injury), strike)
     assert failures(rows) == []
     assert all(row.faulted >= HITS.strikes for row in rows)
 
@@ -64,7 +84,7 @@ def test_a_full_disk_doubles_loses_and_keeps_nothing() -> None:
     try:
         with small_disk() as disk:
             strike = machine.outage(disk.fill, disk.make_room, 0.5)
-            rows = machine_faults(SQLITE, HITS, FULL, strike, disk.folder)
+            rows = machine_faults(SQLITE, HITS, _of(FULL), strike, disk.folder)
     except ServerMissing as missing:
         pytest.skip(str(missing))
     assert failures(rows) == []
@@ -75,7 +95,7 @@ def test_a_full_disk_doubles_loses_and_keeps_nothing() -> None:
 def test_a_database_that_is_killed_doubles_loses_and_keeps_nothing(crashing: PostgresServer) -> None:
     setting = replace(SQLITE, name="PostgreSQL", database=crashing.fresh_database())
     strike = machine.outage(crashing.crash, crashing.restart, 0.5)
-    rows = machine_faults(setting, HITS, RESTARTED, strike)
+    rows = machine_faults(setting, HITS, _of(RESTARTED), strike)
     assert failures(rows) == []
     assert all(row.faulted >= HITS.strikes for row in rows)
 
@@ -96,7 +116,7 @@ def crashing(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
 
 @pytest.mark.slow
 def test_without_a_look_at_the_lease_before_it_leaves_there_are_copies() -> None:
-    rows = machine_faults(_sabotaged("lease"), Size(12, 20.0), PAUSED, machine.pause)
+    rows = machine_faults(_sabotaged("lease"), Size(12, 20.0), _of(PAUSED), machine.pause)
     assert _sum(rows, "copies") > 0
     assert any("copies" in said for said in failures(rows))
 
@@ -168,7 +188,7 @@ def test_a_quantile_is_a_time_that_was_seen() -> None:
     assert Row(NOTHING, recovery=[4.0]).quantile(0.99) == 4.0
 
 
-# ---- cells and page ---------------------------------------------------------------------------
+# ---- cells ------------------------------------------------------------------------------------
 
 
 def test_every_trouble_meets_every_class_that_it_can_meet() -> None:
@@ -176,7 +196,15 @@ def test_every_trouble_meets_every_class_that_it_can_meet() -> None:
     assert len({cell.account for cell in every}) == len(every)
     for trouble in TROUBLES:
         met = {cell.repeat for cell in every if cell.fault is trouble}
-        assert met == (set(Repeat) if trouble.look is None else set(LOOKS))
+        assert met == set(trouble.classes)
+    assert {each.name for each in TROUBLES if set(each.classes) != set(Repeat)} == {
+        "lost, look 503",  # where there is nothing to look at, no look can go wrong
+        "lost, look garbled",
+        "lost, look late",
+        "lost, list lags",
+        "lost container",
+        "slow container",
+    }
 
 
 def test_a_fault_is_aimed_at_the_commits_of_one_account() -> None:
@@ -188,37 +216,136 @@ def test_a_fault_is_aimed_at_the_commits_of_one_account() -> None:
     assert fault.times == 5
 
 
-def _told(**changes: object) -> Told:
-    told = Told(7, 2, 45.0, {"Python": "3.11"}, timedelta(minutes=3))
-    return replace(told, **changes)  # type: ignore[arg-type]
-
-
-def test_the_page_says_what_was_seen_and_on_what() -> None:
-    rows = [Row(NOTHING, posts=1000, faulted=900, asked=800, may_ask=900, recovery=[1.5, 2.5])]
-    text = page(_told(), {"SQLite": rows})
-    assert "Seed 7; 3 minutes" in text
-    assert "| SQLite | 1,000 | 900 | 0 | 0 | 0 | 800 | 2.5 |" in text
-    assert "| lost reply | nothing | 1000 | 900 | 0 | 0 | 0 | 800 | 0 | 1.5 | 2.5 |" in text
-    assert "Nothing was copied, lost or stuck." in text
-    assert "Left out" not in text
-
-
-def test_the_page_says_what_was_wrong_and_what_was_left_out() -> None:
-    rows = [Row(NOTHING, copies=1)]
-    text = page(_told(left_out=["disk full on SQLite: only root may"]), {"SQLite": rows})
-    assert "- **SQLite**: nothing-lost-reply: 1 copies" in text
-    assert "Nothing was copied" not in text
-    assert "- disk full on SQLite: only root may" in text
-
-
-def test_a_run_that_is_too_small_says_nothing() -> None:
-    assert command._few("SQLite", [Row(NOTHING, faulted=command.ATTEMPTS)]) == []
-    assert command._few("SQLite", [Row(NOTHING, faulted=command.ATTEMPTS), Row(NOTHING, faulted=199)]) == [
-        "SQLite: nothing-lost-reply has 199 faulted attempts"
-    ]
-    assert command._few("SQLite", [Row(NOTHING, faulted=300)]) == ["SQLite: 300 faulted attempts in all"]
+def test_a_fault_may_be_aimed_at_the_making_of_a_container_instead() -> None:
+    cell = next(cell for cell in cells(TROUBLES) if cell.account == "container-lost-container")
+    fault = aimed(LOST_REPLY.commit, cell, CREATES, 1)
+    assert fault.matches("POST", "/practice/v1/container/containers", cell.account)
+    assert not fault.matches("POST", "/practice/v1/container/containers/17/publish", cell.account)
+    assert not fault.matches("GET", "/practice/v1/container/containers", cell.account)
 
 
 def test_troubles_are_named_once() -> None:
     assert len({each.name for each in TROUBLES}) == len(TROUBLES)
     assert all(isinstance(each, Trouble) and each.says for each in TROUBLES)
+
+
+def test_what_cannot_happen_to_a_database_is_no_cell_of_it_and_has_its_reason() -> None:
+    left_out = {(name, fault.name) for name, fault in NOT_APPLICABLE}
+    assert left_out == {("SQLite", "database restarts"), ("PostgreSQL", "disk full")}
+    for name in DATABASES:
+        faults = {cell.fault.name for cell in applicable(name)}
+        assert faults == {each.name for each in (*TROUBLES, *INJURIES) if (name, each.name) not in left_out}
+
+
+# ---- parts and results ------------------------------------------------------------------------
+
+
+def test_each_cell_that_is_wanted_is_in_one_part() -> None:
+    given = places.parts(DATABASES, SEED, lambda _database, _cell: True)
+    for name in DATABASES:
+        mine = [cell.account for part in given if part.database == name for cell in part.cells]
+        assert sorted(mine) == sorted(cell.account for cell in applicable(name))
+    assert [part.database for part in given[:4]] == ["SQLite", "PostgreSQL"] * 2
+
+
+def test_a_part_without_a_wanted_cell_is_none() -> None:
+    given = places.parts(("SQLite",), SEED, lambda _database, cell: cell.fault is KILLED)
+    assert [(part.name, len(part.cells)) for part in given] == [("killed", 4)]
+    assert places.parts(("PostgreSQL",), SEED, lambda _database, cell: cell.fault is FULL) == []
+
+
+UNDER = Under(
+    "SQLite", 7, 2, 45.0, "abc1234", "2026-01-02T03:04:05+00:00", 90.0, 30.0, 1.5, {"Python": "3.11"}
+)
+ROW = Row(NOTHING, posts=1000, faulted=900, asked=800, may_ask=900, recovery=[1.5, 2.5], notes=["a note"])
+
+
+def test_results_are_read_as_they_were_kept_and_the_last_of_a_cell_counts(tmp_path: Path) -> None:
+    results = Results(tmp_path / "new")
+    assert results.of("SQLite", 7, 2) == {}
+    results.keep(UNDER, [replace(ROW, stuck=1), Row(Cell(LOST_REPLY, Repeat.KEY))])
+    results.keep(UNDER, [ROW])
+    found = results.of("SQLite", 7, 2)
+    assert found[NOTHING] == Kept(UNDER, ROW)
+    assert set(found) == {NOTHING, Cell(LOST_REPLY, Repeat.KEY)}
+
+
+@pytest.mark.parametrize(
+    ("seed", "strikes", "database"), [(8, 2, "SQLite"), (7, 3, "SQLite"), (7, 2, "PostgreSQL")]
+)
+def test_a_result_of_another_run_does_not_count(
+    tmp_path: Path, seed: int, strikes: int, database: str
+) -> None:
+    results = Results(tmp_path)
+    results.keep(UNDER, [ROW])
+    assert results.of(database, seed, strikes) == {}
+
+
+def test_a_cell_ended_well_if_nothing_is_wrong_and_it_was_struck_often_enough() -> None:
+    assert Kept(UNDER, ROW).finished
+    assert not Kept(UNDER, replace(ROW, lost=1)).finished
+    assert not Kept(UNDER, replace(ROW, faulted=1)).finished
+
+
+def test_what_was_sent_to_real_servers_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    results, first = Results(tmp_path), Counts("bluesky", 310, 80, 20, 1, 0, 0)
+    results.keep_real(7, 12.0, [first])
+    results.keep_real(7, 12.0, [replace(first, copies=0)])
+    (sent,) = results.real(7)
+    assert sent.counts == replace(first, copies=0)
+    assert results.real(8) == []
+
+
+def _found(faulted: int) -> dict[str, dict[Cell, Kept]]:
+    return {
+        name: {
+            cell: Kept(replace(UNDER, database=name), Row(cell, faulted=faulted)) for cell in applicable(name)
+        }
+        for name in DATABASES
+    }
+
+
+def test_a_whole_run_lacks_nothing() -> None:
+    assert lacks(_found(250), 200, 20_000) == []
+
+
+def test_a_run_lacks_cells_that_were_not_run_and_attempts() -> None:
+    found = _found(300)
+    del found["SQLite"][NOTHING]
+    found["PostgreSQL"][NOTHING] = Kept(UNDER, Row(NOTHING, faulted=199))
+    assert lacks(found, 200, 20_000) == [
+        "SQLite: nothing-lost-reply was not run",
+        "PostgreSQL: nothing-lost-reply has 199 faulted attempts",
+    ]
+    few = sum(200 for _ in applicable("SQLite"))
+    assert lacks(_found(200), 200, 20_000)[0] == f"SQLite: {few} faulted attempts in all"
+
+
+# ---- the page ---------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_was_seen_on_what_and_by_which_commit() -> None:
+    other = Row(Cell(LOST_REPLY, Repeat.KEY))
+    found = {NOTHING: Kept(UNDER, ROW), other.cell: Kept(replace(UNDER, commit="def5678", load=9.0), other)}
+    text = page({"SQLite": found})
+    assert "Run on 2026-01-02" in text
+    assert "(load 1.5 to 9); Python 3.11. Seed 7" in text.replace("\n", " ")
+    assert "| SQLite | 2 | 1,000 | 900 | 0 | 0 | 0 | 800 | 2.5 |" in text
+    assert "| lost reply | nothing | 1000 | 900 | 0 | 0 | 0 | 800 | 0 | 1.5 | 2.5 |" in text
+    assert "Nothing was copied, lost or stuck." in text
+    assert "- `abc1234`: 1 cells\n- `def5678`: 1 cells (key-lost-reply on SQLite)" in text
+    assert "- **disk full** on PostgreSQL: a server whose disk is full" in text
+
+
+def test_the_page_says_what_was_wrong() -> None:
+    text = page({"SQLite": {NOTHING: Kept(UNDER, Row(NOTHING, copies=1))}})
+    assert "- **SQLite**: nothing-lost-reply: 1 copies" in text
+    assert "Nothing was copied" not in text
+
+
+def test_the_page_tells_of_real_servers_where_there_were_some() -> None:
+    found, counts = {"SQLite": {NOTHING: Kept(UNDER, ROW)}}, Counts("bluesky", 310, 80, 20, 0, 0, 0)
+    assert "Real servers" not in page(found)
+    text = page(found, [Sent(counts, "abc1234", UNDER.at)])
+    assert "- bluesky: 310 sends, 80 replies dropped" in text
+    assert "- `abc1234`: the real servers" in text
