@@ -33,6 +33,7 @@ class Link(SQLModel, table=True):
     channel: str = ""
     account: str = ""
     click_id: bool = True
+    passed_on: bool = False  # made for an advocate to share, so whoever follows it is somebody else
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -64,10 +65,14 @@ MEDIA_TYPES = {
 
 def media_url(public_url: str, sha256: str, type: str) -> str:
     """Spell where a picture or video can be had, "" where the internet does not reach this brand."""
-    ending, host = MEDIA_TYPES.get(type, ""), _host(public_url)
-    if not ending or not _reached(host):
+    if type not in MEDIA_TYPES or not _reached(_host(public_url)):
         return ""
-    return f"{public_url.rstrip('/')}/m/{sha256}.{ending}"
+    return f"{public_url.rstrip('/')}/m/{media_file(sha256, type)}"
+
+
+def media_file(sha256: str, type: str) -> str:
+    """Spell the name under which one of `MEDIA_TYPES` is given."""
+    return f"{sha256}.{MEDIA_TYPES[type]}"
 
 
 def _reached(host: str) -> bool:
@@ -185,6 +190,19 @@ def keep(session: Session, links: Sequence[Link]) -> None:
 def find(session: Session, code: str) -> Link | None:
     """Look a link up by its code."""
     return session.get(Link, code)
+
+
+# ---- kits -------------------------------------------------------------------------------------
+
+
+def kit_code(key: bytes, item_id: str) -> str:
+    """Derive the code of a kit's page: 16 characters of a-z and 2-7 that tell nothing; `key` is for kits."""
+    return _signature(key, item_id)
+
+
+def kit_url(public_url: str, code: str) -> str:
+    """Spell where an advocate finds their kit."""
+    return f"{public_url.rstrip('/')}/k/{code}"
 
 
 # ---- no more of it ----------------------------------------------------------------------------

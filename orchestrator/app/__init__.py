@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ import connectors
 from connectors.base import Media, Post
 from orchestrator import audience, brand, content, db, items, links, outbox, report, team
 from orchestrator.accounts import Account, Accounts, Ring
-from orchestrator.app import history, ledger, schema, shops, stopping
+from orchestrator.app import history, kits, ledger, schema, shops, stopping
 from orchestrator.app.choosing import one_account
 from orchestrator.app.history import Brought, Progress, Shelf
 from orchestrator.app.programme import Checked, Extended, Planned, Programme
@@ -74,6 +74,7 @@ class Orchestrator:
             clock=self.now,
             budgets=Budgets.of(self.brand.outbox.budgets, self.brand.zone),
             public_url=self.brand.public_url,
+            kit_url=partial(kits.url, self.brand),
             wake=self.wake,
             steady=None if clock else time.monotonic,
         )
@@ -356,9 +357,10 @@ class Orchestrator:
             return orders.receive(session, self.facts, door, call, self.now())
 
     def withdraw(self, person_id: str) -> None:
-        """Take back a person's consent to be written to, as they asked."""
+        """Take back a person's consent to be written to, as they asked, and what lies with them."""
         with db.writing(self.engine) as session:
             audience.consent.record(session, person_id, "advocacy", False, self.now(), "unsubscribe")
+            items.call_back(session, person_id, f"{person_id} wants no more of it", self.now())
 
     def link(self, target: str, click_id: bool = True) -> str:
         """Make a tracked link by hand; the same target has the same link, another one without click ids."""

@@ -50,7 +50,8 @@ class Host:
     """What a process brings along to send: the name its leases have, its clock, and what it may spend.
 
     `wake` calls whoever drives the outbox; `steady` tells the seconds of a clock that nobody sets, where
-    `clock` is a real one; `public_url` is where platforms may fetch pictures from.
+    `clock` is a real one; `public_url` is where platforms may fetch pictures from, `kit_url` where the kit of
+    an item stands.
     """
 
     worker: str
@@ -59,6 +60,7 @@ class Host:
     wake: Wake = no_driver
     steady: Callable[[], float] | None = None
     public_url: str = ""
+    kit_url: Callable[[str], str] = lambda _item_id: ""
 
 
 class Sending:
@@ -75,6 +77,7 @@ class Sending:
             budgets=host.budgets,
             steady=host.steady,
             public_url=host.public_url,
+            kit_url=host.kit_url,
         )
         self._zone = host.budgets.zone  # the brand's: its days count for caps too
         self.outbox = Outbox(engine, accounts, rules, host.worker, ports)
@@ -169,7 +172,9 @@ class Sending:
 
     def _may_contact(self, session: Session, item: Item) -> str:
         """Ask again at the claim: consent, holdout, bounce, address, cap; "" or why not."""
-        refused = audience.may_contact(session, item.person_id, item.campaign_id)
+        limits = self.accounts.declared(item.channel)
+        by_mail = limits is None or not limits.offers
+        refused = audience.may_contact(session, item.person_id, item.campaign_id, by_mail)
         return refused or _elsewhere(session, item) or self._over_cap(session, item)
 
     def _over_cap(self, session: Session, item: Item) -> str:
@@ -179,7 +184,7 @@ class Sending:
 def _elsewhere(session: Session, item: Item) -> str:
     """Say that a message goes to an address that is not the person's any more, "" if it does not."""
     to = items.addressee(session, item.id, item.rev)
-    if not to or bounces.same(to, session.get_one(Person, item.person_id).email):
+    if to in ("", item.person_id) or bounces.same(to, session.get_one(Person, item.person_id).email):
         return ""
     return f"the address of {item.person_id} has changed since this was written"
 

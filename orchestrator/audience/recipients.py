@@ -62,14 +62,17 @@ def _purposes(session: Session, now: datetime) -> dict[str, set[str]]:
     return found
 
 
-def may_contact(session: Session, person_id: str, campaign_id: str) -> str:
-    """Say why a person may not be written to by a campaign, or nothing where they may."""
+def may_contact(session: Session, person_id: str, campaign_id: str, by_mail: bool = True) -> str:
+    """Say why a person may not be written to by a campaign, or nothing where they may.
+
+    Mail that came back keeps mail from them, and nothing that reaches them another way (`by_mail` off).
+    """
     person = session.get(Person, person_id, populate_existing=True)
     if person is None:
         return f"nobody is known as {person_id!r}"
     if not consent.has(session, person_id, "advocacy"):
         return f"{person_id} does not allow the purpose advocacy"
-    if bounces.bounced(session, person):
+    if by_mail and bounces.bounced(session, person):
         return f"mail to {person_id} came back"
     if session.get(Holdout, (campaign_id, person_id)) is not None:
         return f"{person_id} is held out of campaign {campaign_id}"

@@ -13,6 +13,7 @@ from orchestrator.items.deciding import (
     reschedule,
 )
 from orchestrator.items.files import Kept, going_on, keep_files, kept
+from orchestrator.items.offering import call_back, laid_out, lapse, shared
 from orchestrator.items.posts import addressee, keep_post, post_of, posts_of, shown
 from orchestrator.items.statuses import FOLLOWS, Changes, Status, shift, shift_alike, shift_all
 from orchestrator.items.tables import Approval, Campaign, Item, MediaFile, Revision
@@ -34,6 +35,7 @@ __all__ = [
     "approve",
     "approve_campaign",
     "by_remote_id",
+    "call_back",
     "campaign_reference",
     "cancel",
     "contacts",
@@ -42,6 +44,8 @@ __all__ = [
     "keep_files",
     "keep_post",
     "kept",
+    "laid_out",
+    "lapse",
     "missing",
     "open_campaign",
     "over_cap",
@@ -52,6 +56,7 @@ __all__ = [
     "reference",
     "reject",
     "reschedule",
+    "shared",
     "shift",
     "shift_alike",
     "shift_all",

@@ -109,6 +109,7 @@ def _as_it_stands(item: Item, said: str, approved: bool | None) -> Standing:
         ),
         approved=approved is True,
         moved=item.moved,
+        left=item.published_at is not None,
         withdrawn=item.withdrawn,
         rejected=item.status == Status.CANCELLED and approved is False,
     )
@@ -258,6 +259,7 @@ def _link(item: PlannedItem, now: datetime) -> Link:
         campaign_id=item.campaign_id,
         channel=item.channel,
         account=item.account,
+        passed_on=item.link.passed_on,
         created_at=now,
     )
 

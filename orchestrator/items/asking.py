@@ -12,6 +12,7 @@ from orchestrator.items.tables import Campaign, Item
 from orchestrator.plan import GONE
 
 _CAPS = 0x6F726361  # any number that nobody else on this database takes for a lock
+_REACHED = col(Item.published_at).is_not(None)  # a kit that expired or was called back had reached its person
 _AHEAD = frozenset({Status.PLANNED, Status.QUEUED, Status.HELD})
 
 
@@ -43,7 +44,9 @@ def contacts(session: Session, campaign_id: str) -> dict[str, tuple[datetime, ..
     """Return when each person was or will be written to by all other campaigns, as a plan's caps want it."""
     rows = session.exec(
         select(Item).where(
-            Item.person_id != "", Item.campaign_id != campaign_id, col(Item.status).in_(GONE | _AHEAD)
+            Item.person_id != "",
+            Item.campaign_id != campaign_id,
+            col(Item.status).in_(GONE | _AHEAD) | _REACHED,
         )
     )
     found: dict[str, list[datetime]] = defaultdict(list)
@@ -67,7 +70,7 @@ def over_cap(session: Session, item: Item, now: datetime | None = None, zone: tz
     sent = session.exec(
         select(func.count())
         .select_from(Item)
-        .where(Item.person_id == item.person_id, col(Item.status).in_(GONE), Item.id != item.id)
+        .where(Item.person_id == item.person_id, col(Item.status).in_(GONE) | _REACHED, Item.id != item.id)
         .where(moment > since)
     ).one()
     days = timedelta(seconds=campaign.cap_seconds)

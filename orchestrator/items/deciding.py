@@ -13,6 +13,8 @@ from orchestrator.items.statuses import Changes, Status, shift
 from orchestrator.items.tables import Approval, Campaign, Item, Revision
 from orchestrator.plan import OPEN, revision
 
+_OURS = OPEN | {Status.OFFERED}  # what we can still call back: a kit stands on a page of ours
+
 
 def reference(item: Item) -> str:
     """Spell an item as people refer to it: ID@REV."""
@@ -135,7 +137,7 @@ def _difference(session: Session, item: Item, rev: str) -> str:
 
 
 def cancel(session: Session, ids: Iterable[str], by: str, now: datetime) -> list[str]:
-    """Call off items or whole campaigns before they left; return the ids of the items called off.
+    """Call off items or whole campaigns before they left, and kits that nobody shared yet; return their ids.
 
     What of a campaign has left already stays as it is; a single item that has left is a `ConflictError`.
     """
@@ -146,13 +148,13 @@ def cancel(session: Session, ids: Iterable[str], by: str, now: datetime) -> list
         if campaign is not None:
             campaign.status = "cancelled"
             session.add(campaign)
-            rows = session.exec(select(Item).where(Item.campaign_id == name, col(Item.status).in_(OPEN)))
+            rows = session.exec(select(Item).where(Item.campaign_id == name, col(Item.status).in_(_OURS)))
             done += [row.id for row in rows.all() if _call_off(session, row, by, now)]
         elif item is None:
             raise missing(session, name, "item or campaign")
         elif rev and rev != item.rev:
             raise ConflictError(f"Item {name} is now {reference(item)}: {_difference(session, item, rev)}.")
-        elif item.status not in OPEN or not _call_off(session, item, by, now):
+        elif item.status not in _OURS or not _call_off(session, item, by, now):
             raise ConflictError(f"Item {name} cannot be cancelled: it is {item.status}.")
         else:
             done.append(name)

@@ -24,7 +24,9 @@ _FILES = select(MediaFile.sha256, MediaFile.data).where(
 
 
 # Uncertain: the platform may still be at work on it.
-_LET_GO = (Status.QUEUED, Status.SENDING, Status.SCHEDULED, Status.UNCERTAIN, Status.PUBLISHED)
+_LET_GO = (
+    Status.QUEUED, Status.SENDING, Status.SCHEDULED, Status.UNCERTAIN, Status.PUBLISHED, Status.OFFERED,
+)  # fmt: skip
 
 
 def keep_post(session: Session, post: Post) -> None:

@@ -42,9 +42,10 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
     # Held: the platform gave it back because of a stop.
     _S.SCHEDULED: frozenset({_S.PUBLISHED, _S.UNCERTAIN, _S.FAILED, _S.CANCELLED, _S.HELD}),
     _S.PUBLISHED: frozenset(),
+    # Published: its advocate says that they shared it.
     _S.OFFERED: frozenset({_S.PUBLISHED, _S.EXPIRED, _S.CANCELLED}),
     _S.HELD: frozenset({_S.QUEUED, _S.PLANNED, _S.CANCELLED, _S.EXPIRED}),
-    _S.UNCERTAIN: frozenset({_S.PUBLISHED, _S.SCHEDULED, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
+    _S.UNCERTAIN: frozenset({_S.PUBLISHED, _S.SCHEDULED, _S.OFFERED, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
     _S.FAILED: frozenset({_S.PLANNED, _S.QUEUED, _S.CANCELLED}),
     _S.EXPIRED: frozenset({_S.PLANNED, _S.QUEUED}),  # its time was changed
     _S.CANCELLED: frozenset({_S.PLANNED, _S.QUEUED}),  # the plan has it again

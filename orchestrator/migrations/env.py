@@ -8,10 +8,13 @@ from sqlmodel import SQLModel
 
 from orchestrator import accounts, audience, dispatch, items, links, notices, outbox, team
 from orchestrator.db import UtcDateTime
-from orchestrator.tracking import clicks, costs, orders, readings
+from orchestrator.tracking import clicks, costs, kits, orders, readings
 
 # Imported so that their tables are known.
-TABLES = (accounts, audience, dispatch, items, links, notices, outbox, team, clicks, costs, orders, readings)
+TABLES = (
+    *(accounts, audience, dispatch, items, links, notices, outbox, team),
+    *(clicks, costs, kits, orders, readings),
+)
 
 
 def _spell(kind: str, thing: Any, _context: AutogenContext) -> str | Literal[False]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -102,6 +102,8 @@ def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> E
 def _call(means: Means, claim: Claim, live: LiveAttempt, connector: Connector, post: Post) -> object:
     if connector.capabilities.media_fetched:
         post = content.addressed(post, means.ports.public_url)
+    if connector.capabilities.offers:
+        post = replace(post, kit=means.ports.kit_url(claim.item_id))
     if claim.scheduled_for is None:
         return connector.publish(post, live)
     return native.hand_over(connector, post, live, claim.scheduled_for, means.now())

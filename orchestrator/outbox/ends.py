@@ -14,6 +14,7 @@ from connectors.base import (
     ConnectorError,
     LeaseLostError,
     LimitedError,
+    Offered,
     Published,
     Quota,
     RejectedError,
@@ -147,15 +148,17 @@ def finish_all(connection: Connection, parts: Sequence[Accepted]) -> list[Status
     if ours:
         now = ours[0].means.now()
         connection.execute(_ACCEPT, [{"of": part.claim.attempt_id, "at": now} for part in ours])
-        changes = {part.claim.item_id: published(part.what, now) for part in ours}
-        if items.shift_all(connection, Status.SENDING, Status.PUBLISHED, changes, now) != len(changes):
-            raise RuntimeError("an item was moved while its lease was held")
+        for to in (Status.PUBLISHED, Status.OFFERED):
+            there = [part for part in ours if became(part.what) is to]
+            changes = {part.claim.item_id: published(part.what, now) for part in there}
+            if items.shift_all(connection, Status.SENDING, to, changes, now) != len(changes):
+                raise RuntimeError("an item was moved while its lease was held")
     last = {part.claim.account: part for part in ours if part.quota}
     for account in sorted(last):  # the order in which everybody takes the accounts' buckets
         with db.within(connection) as session:
             _tell(last[account].means, session, last[account].claim, _end(last[account]))
     return [
-        Status.PUBLISHED if part.claim.token in held else _late_answer(connection, part) for part in parts
+        became(part.what) if part.claim.token in held else _late_answer(connection, part) for part in parts
     ]
 
 
@@ -182,7 +185,7 @@ def _too_late(means: Means, session: Session, claim: Claim, end: End) -> Status:
         settle(row, Settled.PUBLISHED, "late answer", means.now())
         row.state, row.look_at = State.ACCEPTED, None
         changes, now = published(end.published, means.now()), means.now()
-        items.shift(session, claim.item_id, Status.UNCERTAIN, Status.PUBLISHED, changes, now)
+        items.shift(session, claim.item_id, Status.UNCERTAIN, became(end.published), changes, now)
     if end.held is not None and row.settled == Settled.OPEN and row.state == State.UNCERTAIN:
         changes, now = held(row, end.held), means.now()
         items.shift(session, claim.item_id, Status.UNCERTAIN, Status.SCHEDULED, changes, now)
@@ -205,7 +208,7 @@ def _next(means: Means, session: Session, row: AttemptRow, end: End) -> tuple[St
     """Return an item's next status after a try that ended, marking the row for a look where one is needed."""
     now = means.now()
     if end.published is not None:
-        return Status.PUBLISHED, published(end.published, now)
+        return became(end.published), published(end.published, now)
     if end.held is not None:
         return Status.SCHEDULED, held(row, end.held)
     if end.state == State.UNCERTAIN or row.repeat_until is not None:
@@ -246,6 +249,11 @@ def _spent(session: Session, row: AttemptRow) -> int:
     spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
     mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
     return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, spends)).one()
+
+
+def became(what: Published) -> Status:
+    """Say where an item is that was accepted: public, or laid out for an advocate."""
+    return Status.OFFERED if isinstance(what, Offered) else Status.PUBLISHED
 
 
 def published(what: Published, now: datetime) -> Changes:

@@ -256,7 +256,7 @@ def _keep(means: Means, session: Session, row: AttemptRow, began: datetime, find
         row.state = State.ACCEPTED
         ends.settle(row, Settled.PUBLISHED, ends.LOOK, now)
         changes = ends.published(finding.published, now)
-        items.shift(session, row.item_id, was, Status.PUBLISHED, changes, now)
+        items.shift(session, row.item_id, was, ends.became(finding.published), changes, now)
     elif finding.answer is Answer.NOT_THERE:
         _not_there(means, session, row, now)
     elif finding.answer is Answer.REPEAT:

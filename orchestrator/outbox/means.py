@@ -29,13 +29,19 @@ def no_driver(_session: Session, _item_ids: Sequence[str], _at: datetime) -> Non
     """Wake nobody: whoever drives this outbox looks by itself."""
 
 
+def _no_kits(_item_id: str) -> str:
+    """Have no page for kits: this outbox lays none out."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Ports:
     """What other rooms lend the outbox; `may_contact` answers "" or why a person is not written to.
 
     `clock` tells the time and `pause` lets seconds go by, so that tests need not wait; `steady` tells the
     seconds of a clock that nobody sets, by default the machine's where `clock` is. `budgets` is what accounts
-    may spend on posts. `public_url` is where platforms that fetch pictures themselves are sent to.
+    may spend on posts. `public_url` is where platforms that fetch pictures themselves are sent to;
+    `kit_url` tells where the kit of an item stands.
     """
 
     may_contact: MayContact
@@ -46,6 +52,7 @@ class Ports:
     steady: Callable[[], float] | None = None
     budgets: Budgets = field(default_factory=Budgets)
     public_url: str = ""
+    kit_url: Callable[[str], str] = _no_kits
 
 
 @dataclass(frozen=True)

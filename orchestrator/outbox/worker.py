@@ -38,6 +38,7 @@ class Outcome:
 
     published: int = 0
     scheduled: int = 0
+    offered: int = 0
     queued: int = 0
     held: int = 0
     uncertain: int = 0
@@ -61,6 +62,7 @@ class Outbox:
         self._means = Means(engine, accounts, rules, worker, ports)
         self._steady = Steady(ports.clock, ports.steady)
         self._setback = Setback()
+        self._lapse = recover.Lapsing()
         self._crew = Crew(rules.threads)
         self._resting = threading.Event()
 
@@ -132,7 +134,7 @@ class Outbox:
         done = self._setback.put_right(self._means) + recover.release_all(self._means)
         if not self._steady.believed(self._means.rules.lease):
             return done
-        while lapsed := recover.lapse(self._means, moment):
+        while lapsed := self._lapse(self._means, moment):
             done += lapsed
         return done + halting.keep_at_it(self._means) + self._look(moment)
 

@@ -149,10 +149,8 @@ class _Maker:
             return ""
         if rules.consent not in person.purposes:
             return f"without consent to {rules.consent}"
-        if not person.email:
-            return "without an address"
-        if person.bounced:
-            return "whose address bounced"
+        if not slot.account.limits.offers and (why := _unreached(person)):
+            return why
         if person.person_id in self.given.held:
             return "held out, to compare"
         cap, due = rules.caps.per_person, self._due(slot)
@@ -232,8 +230,11 @@ class _Maker:
         post = render(pack, play.template, slot.account.channel, self.values[play.play], context)
         post = prepare(post, slot.account.limits, given.public_url)
         if person:
-            post = replace(post, to=person.email, unsubscribe=given.unsubscribe_url(person.person_id))
-        return post, LinkPlan(code, pack.link) if post.link else None
+            # A kit goes to a person, whatever way a colleague hands them its page; mail to an address.
+            to = person.person_id if slot.account.limits.offers else person.email
+            post = replace(post, to=to, unsubscribe=given.unsubscribe_url(person.person_id))
+        link = LinkPlan(code, pack.link, slot.account.limits.offers)
+        return post, link if post.link else None
 
     def _look(self, slot: _Slot, post: Post, due: datetime) -> None:
         """Hold a post against the real limits of its account, and its rights against its day."""
@@ -282,11 +283,17 @@ def _what(before: Standing, item: PlannedItem) -> tuple[str, ...]:
     return what
 
 
+def _unreached(person: Recipient) -> str:
+    if not person.email:
+        return "without an address"
+    return "whose address bounced" if person.bounced else ""
+
+
 def _times(given: PlanInput) -> dict[str, list[datetime]]:
     """Gather when each person was written to: outside this campaign, and by items of it that have left."""
     times = {r.person_id: list(r.contacts) for r in given.recipients}
     for each in given.standing:
-        if each.person_id and each.status in GONE:
+        if each.person_id and (each.status in GONE or each.left):
             times.setdefault(each.person_id, []).append(each.due_at)
     return times
 

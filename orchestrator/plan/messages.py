@@ -50,6 +50,7 @@ class Standing:
     terms: str = ""  # goal, tiers, late, expiry, hand-over: what may change without new approval
     approved: bool = False  # a colleague approved this very revision
     moved: bool = False  # a colleague chose its time
+    left: bool = False  # it reached somebody, wherever it stands now
     withdrawn: bool = False  # cancelled because the plan no longer had it; comes back when it has
     rejected: bool = False  # cancelled because its approval was refused; comes back when it is changed
 
@@ -91,6 +92,7 @@ class LinkPlan:
 
     code: str
     target: str
+    passed_on: bool = False  # an advocate shares it: whoever follows it is somebody else
 
 
 @dataclass(frozen=True)

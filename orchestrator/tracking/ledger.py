@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, String, func
 from sqlmodel import Session, col, select
 
+from orchestrator.links import Link
 from orchestrator.tracking.clicks import Click
 from orchestrator.tracking.costs import Cost
 from orchestrator.tracking.orders import Order
@@ -192,7 +193,12 @@ def _by_link(session: Session, order: Order) -> Touchpoint:
 
 def _clicks_of(session: Session, order: Order) -> Sequence[Click]:
     query = select(Click).where(Click.person_id == order.person_id, Click.bot == "", Click.at <= order.at)
-    return session.exec(query).all()
+    return session.exec(query.where(_by_themselves())).all()
+
+
+def _by_themselves() -> ColumnElement[bool]:
+    """Leave out links that advocates pass on: who follows those is a friend of theirs."""
+    return col(Click.code).not_in(select(Link.code).where(col(Link.passed_on).is_(True)))
 
 
 def _touch(click: Click, key: str) -> Touchpoint:
@@ -228,7 +234,7 @@ def _hour(session: Session) -> Any:
 def people(session: Session, scope: Scope, zone: ZoneInfo) -> People:
     """Count known people who clicked or bought, and those who did on more than one day of the brand's."""
     days: dict[str, set[date]] = defaultdict(set)
-    clicks = select(Click.person_id, Click.at).where(Click.bot == "", *_clicked(scope))
+    clicks = select(Click.person_id, Click.at).where(Click.bot == "", _by_themselves(), *_clicked(scope))
     bought = select(Order.person_id, Order.at).where(Order.amount > 0, *_within(Order.at, scope))
     if scope.campaign_id:
         bought = bought.where(Order.campaign_id == scope.campaign_id)

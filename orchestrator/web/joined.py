@@ -5,8 +5,9 @@ from functools import partial
 from fastapi import FastAPI
 
 from orchestrator.app import Orchestrator, fetching
+from orchestrator.app.kits import Kits
 from orchestrator.dispatch import Clock
-from orchestrator.web import api, connecting, described, door, pages, probes, refusals
+from orchestrator.web import api, connecting, described, door, kits, pages, probes, refusals
 from orchestrator.web.desk import Desk
 from orchestrator.web.public import ASGI, Public, Redirect
 from orchestrator.web.public import router as public_router
@@ -25,7 +26,8 @@ def build(app: Orchestrator, clock: Clock | None = None, links: Links | None = N
         docs_url=None,
         redoc_url=None,
     )
-    programs = (public_router(public), api.router(app), described.router(web, desk))
+    offered = kits.router(app.brand, Kits(app.engine, app.brand, app.now, app.withdraw))
+    programs = (public_router(public), offered, api.router(app), described.router(web, desk))
     for part in (*programs, door.router(desk), connecting.router(desk), pages.router(desk)):
         web.include_router(part)
     refusals.attach(web, desk)

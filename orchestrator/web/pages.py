@@ -27,7 +27,12 @@ _WRITTEN = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
 )
 _FOR_EVER = "private, max-age=31536000, immutable"
-_LOOK_TYPES = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_LOOK_TYPES = {
+    "style.css": "text/css; charset=utf-8",
+    "kit.css": "text/css; charset=utf-8",
+    "kit.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 _TYPES = {"html": "text/html", "md": "text/markdown", "json": "application/json", "csv": "text/csv"}
 
 

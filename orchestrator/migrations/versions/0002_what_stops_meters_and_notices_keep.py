@@ -87,6 +87,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notice_digest"), ["digest"], unique=False)
         batch_op.create_index(batch_op.f("ix_notice_next_at"), ["next_at"], unique=False)
     op.create_table(
+        "share",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("item_id", sa.String(), nullable=False),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("share", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_share_item_id"), ["item_id"], unique=False)
+    op.create_table(
         "stop",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -134,6 +146,11 @@ def upgrade() -> None:
             sqlite_where=sa.text("price > 0"),
             postgresql_where=sa.text("price > 0"),
         )
+
+    with op.batch_alter_table("link", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("passed_on", sa.Boolean(), nullable=False, server_default=sa.false()))
+    with op.batch_alter_table("link", schema=None) as batch_op:
+        batch_op.alter_column("passed_on", server_default=None)
 
     with op.batch_alter_table("item", schema=None) as batch_op:
         batch_op.add_column(sa.Column("leave_at", UtcDateTime(), nullable=True))
