@@ -110,7 +110,7 @@ def intents(kit: Kit) -> dict[str, str]:
     Mastodon needs the fan's server: see `mastodon`. LinkedIn and Facebook take the link alone.
     """
     whole, words = kit.whole, kit.words
-    title = kit.title or words
+    title = kit.title or next(iter(words.splitlines()), "")  # a subject is one line
     within = kit.link in words  # a link that stands in the middle is not put behind the text once more
     return {
         # https://docs.x.com/x-for-websites/post-button/guides/web-intent
