@@ -24,6 +24,7 @@ from orchestrator.outbox import Decision, Lease, look
 from orchestrator.outbox.attempt import LiveAttempt
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.means import Means
+from orchestrator.outbox.recover import Lapsing
 from tests.fake_platform import (
     NOON,
     TOKEN,
@@ -91,6 +92,29 @@ def test_a_lapsed_lease_never_leads_to_queued_without_a_proof(world: World) -> N
     world.clock.move(days=3)
     world.outbox.recover()
     assert world.status(one) == Status.UNCERTAIN
+
+
+def test_after_all_had_to_wait_for_the_database_the_answers_that_are_there_are_stored_first(
+    world: World,
+) -> None:
+    times, one = iter([0.0, 9.0, 10.0, 10.1]), world.item("one")
+    lapse = Lapsing(lambda: next(times))
+    (claimed,) = claim(means(world), NOON, 1).claims
+    LiveAttempt(means(world), claimed).leave()
+    world.clock.move(seconds=60)
+    assert lapse(means(world), world.clock.now) == 0
+    assert world.status(one) == Status.SENDING
+    assert lapse(means(world), world.clock.now) == 1
+    assert world.status(one) == Status.UNCERTAIN
+
+
+def test_a_database_that_is_always_slow_keeps_no_lapsed_lease_for_ever(world: World) -> None:
+    times, one = iter([0.0, 9.0, 10.0, 19.0]), world.item("one")
+    lapse = Lapsing(lambda: next(times))
+    claim(means(world), NOON, 1)
+    world.clock.move(seconds=60)
+    assert [lapse(means(world), world.clock.now) for _ in range(2)] == [0, 1]
+    assert world.status(one) == Status.QUEUED
 
 
 def test_an_item_that_kills_its_workers_is_given_back_in_the_end(world: World) -> None:

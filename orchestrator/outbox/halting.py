@@ -103,6 +103,7 @@ class Halt:
 
     def __init__(self, means: Means, steady: Steady, look: Callable[[], object]) -> None:
         self._means, self._steady, self._look = means, steady, look
+        self._lapse = recover.Lapsing()
 
     def see_through(self, stop: Stop, tries: Sequence[int]) -> Stopped:
         """Return once every try has ended or its lease has lapsed, and no platform holds anything any more.
@@ -113,7 +114,7 @@ class Halt:
         until = means.now() + means.rules.lease + _LOOKS
         while True:
             if self._steady.believed(means.rules.lease):
-                recover.lapse(means, means.now())
+                self._lapse(means, means.now())
             self._give_back(stop, held)
             with db.reading(means.engine) as session:
                 under_way = ends_of(session, tries)[State.SENDING]

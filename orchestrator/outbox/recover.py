@@ -1,5 +1,7 @@
 """Leases that lapsed -> uncertain items; and logins that are back -> their held items queued again."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
@@ -14,22 +16,40 @@ from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
 _GONE = "its worker ended without an answer"
 _BATCH = 200
+_LONG = 1.0  # seconds of waiting for the database that show that nobody got through
 
 
-def lapse(means: Means, now: datetime) -> int:
-    """Take away the leases that lapsed by `now`; return how many.
+class Lapsing:
+    """Takes away the leases that lapsed, but not as the first one after everybody had to wait.
 
-    Their items become uncertain. A try that never left is settled at once, without asking the platform:
-    `leave` is durable before the first byte goes, so the row itself shows that nothing did.
+    Where a worker stood still in the midst of a transaction, SQLite let nobody write meanwhile: whoever had
+    an answer by then stores it first, else a person would be asked for nothing. Next time it goes on.
     """
+
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._waited = False
+
+    def __call__(self, means: Means, now: datetime) -> int:
+        """Take away the leases that lapsed by `now`; return how many.
+
+        Their items become uncertain. A try that never left is settled at once, without asking the platform:
+        `leave` is durable before the first byte goes, so the row itself shows that nothing did.
+        """
+        asked = self._steady()
+        with db.writing(means.engine, brief=True) as session:
+            self._waited = not self._waited and self._steady() - asked > _LONG
+            return 0 if self._waited else _lapse(means, session, now)
+
+
+def _lapse(means: Means, session: Session, now: datetime) -> int:
     lapsed = select(Lease).where(Lease.expires_at <= now).limit(_BATCH).with_for_update(skip_locked=True)
-    with db.writing(means.engine, brief=True) as session:
-        leases = session.exec(lapsed).all()
-        for lease in leases:
-            row = session.get_one(AttemptRow, lease.attempt_id)
-            session.delete(lease)
-            if row.state in (State.PREPARED, State.SENDING):
-                _lapsed(means, session, row)
+    leases = session.exec(lapsed).all()
+    for lease in leases:
+        row = session.get_one(AttemptRow, lease.attempt_id)
+        session.delete(lease)
+        if row.state in (State.PREPARED, State.SENDING):
+            _lapsed(means, session, row)
     return len(leases)
 
 
