@@ -30,7 +30,7 @@ class Capture:
         self._lines: weakref.WeakKeyDictionary[http.client.HTTPConnection, _Line] = (
             weakref.WeakKeyDictionary()
         )
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # whoever holds it may collect garbage, which closes a line: `cut`
 
     def start(self) -> None:
         """Begin to listen; until the process ends."""

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 
 import pytest
 
@@ -32,7 +32,7 @@ class Wire:
         self.folder = folder
         self.judged = Judged()
         self.late: list[str] = []  # what was wrong when no test was under way any more
-        self._lock = Lock()
+        self._lock = RLock()
         self._sent: list[Sent] = []
         self._journal = Reader(folder / "sent.jsonl")
         self._inside = frozenset(name for name, each in PLATFORMS.items() if each.errors_inside)
