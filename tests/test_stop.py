@@ -4,15 +4,17 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import text
+from sqlmodel import Session, select
 
 from connectors.base import Attempt, Post, Published, Repeat
 from faults import stopping as trials
 from orchestrator import db
-from orchestrator.errors import CheckError, ConflictError
+from orchestrator.errors import CheckError, ConflictError, OutsideError
 from orchestrator.items import Item, Status
 from orchestrator.outbox import Order, Scope, State, Stop, stops
 from orchestrator.outbox.attempt import LiveAttempt
@@ -389,6 +391,79 @@ def test_each_item_that_leaves_again_wakes_the_drivers_at_its_moment(world: Worl
         ((order[0],), world.clock.now),
         ((order[1],), world.clock.now + timedelta(seconds=2)),
     ]
+
+
+# ---- workers that are paused in the midst of a request to the database ------------------------
+
+
+@pytest.fixture
+def cluster(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[World]:
+    made = make_world(postgres_server.fresh_database(), str(tmp_path))
+    yield made
+    made.close()
+
+
+def half_a_request(session: Session) -> None:
+    """Send what a process has sent that is paused before the end of its request."""
+    line = session.connection().connection.driver_connection.pgconn  # type: ignore[union-attr]
+    line.enter_pipeline_mode()
+    line.send_query_params(b"SELECT 1", None)
+    line.send_flush_request()
+    line.flush()
+
+
+@pytest.mark.servers
+def test_who_is_paused_in_the_midst_of_a_request_is_ended_and_who_goes_on_or_takes_long_is_not(
+    cluster: World,
+) -> None:
+    with db.writing(cluster.engine, brief=True) as busy, db.writing(cluster.engine) as long:
+        long.execute(text("SELECT 1"))
+        with pytest.raises(OutsideError), db.writing(cluster.engine, brief=True) as paused:
+            half_a_request(paused)
+            threading.Event().wait(0.5)
+            busy.execute(text("SELECT 1"))
+            assert db.end_those_still(cluster.engine, after=0.3) == 1
+            assert db.end_those_still(cluster.engine, after=0.3) == 0
+        busy.execute(text("SELECT 1"))
+    with db.writing(cluster.engine) as session:  # a line keeps nothing of what its transaction was called
+        assert session.execute(text("SHOW application_name")).scalar_one() == ""
+
+
+def test_on_a_file_nobody_is_ended(world: World) -> None:
+    assert db.end_those_still(world.engine, after=0) == 0
+
+
+@pytest.mark.servers
+def test_a_claim_that_does_not_go_on_keeps_a_stop_waiting_for_a_moment_only(
+    cluster: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stops, "_PATIENCE", 1)
+    monkeypatch.setattr(db, "end_those_still", partial(db.end_those_still, after=0.5))
+    with pytest.raises(OutsideError), db.writing(cluster.engine, brief=True) as paused:
+        stops.guard(paused)
+        half_a_request(paused)
+        assert stop(cluster) == 1
+    item = cluster.item("A")
+    cluster.outbox.publish_due()
+    assert cluster.status(item) == "held"
+
+
+@pytest.mark.servers
+def test_a_worker_that_is_paused_while_it_keeps_an_answer_keeps_a_stop_waiting_no_longer_than_its_lease(
+    cluster: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = cluster.item("A")
+    claim(cluster.outbox._means, cluster.clock.now, 1)
+    with db.writing(cluster.engine) as session:
+        session.execute(text("UPDATE attempt SET state = 'sending'"))
+    cluster.clock.move(minutes=5)
+    monkeypatch.setattr(db, "end_those_still", partial(db.end_those_still, after=0.5))
+    with pytest.raises(OutsideError), db.writing(cluster.engine, brief=True) as paused:
+        paused.execute(text("DELETE FROM lease"))
+        half_a_request(paused)
+        stopped = cluster.outbox.stop(ALL, "a wrong price", "ada")
+        assert (stopped.in_flight, stopped.ended) == (1, (("uncertain", 1),))
+    assert cluster.status(item) == "uncertain"
 
 
 # ---- the whole of it, with real workers -------------------------------------------------------

@@ -82,7 +82,7 @@ def _load(world: World) -> None:
     """See to it that enough is in flight, and that the platform holds something."""
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
-        if world.count(Status.QUEUED) < IN_FLIGHT:
+        if world.due() < IN_FLIGHT:
             world.queue(_DEEP, 2 * NATIVE)
         if world.at_platform() >= IN_FLIGHT + _MORE and world.count(Status.SCHEDULED) >= NATIVE:
             return

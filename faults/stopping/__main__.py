@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faults import places
+from faults import cells, places
 from faults.stopping import WATCHED
 from faults.stopping.page import PAGE, page
 from faults.stopping.record import Round, go_on, wrong
@@ -20,7 +20,7 @@ def main() -> int:
     """Run what was asked for, or write the page; 1 where something left after a stop, was lost or doubled."""
     parser = argparse.ArgumentParser(prog="python -m faults.stopping", description=__doc__)
     parser.add_argument("--trials", type=int, default=200, help="so many in all, with those in the file")
-    parser.add_argument("--database", choices=places.DATABASES, default=places.SQLITE)
+    parser.add_argument("--database", choices=cells.DATABASES, default=cells.SQLITE)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT, help="the folder of the files")
     parser.add_argument("--page", action="store_true", help="write the page from the files, and run nothing")
@@ -40,7 +40,7 @@ def main() -> int:
 @contextmanager
 def _fresh(database: str) -> Iterator[Callable[[], str]]:
     """Offer what makes an empty database: for SQLite each world makes its own."""
-    if database == places.SQLITE:
+    if database == cells.SQLITE:
         yield lambda: ""
         return
     with places.running("stopping-pg", lambda data: postgres.start(data, postgres.CRASHES)) as server:

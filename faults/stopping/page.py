@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults import places
+from faults import cells
 from faults.stopping import IN_FLIGHT, WATCHED
 from faults.stopping.record import Round, rounds, wrong
 
@@ -37,7 +37,7 @@ _CLUSTER = """\
 
 def page(folder: Path) -> str:
     """Write the page from a folder's files."""
-    found = {name: rounds(folder / f"{name}.jsonl") for name in places.DATABASES}
+    found = {name: rounds(folder / f"{name}.jsonl") for name in cells.DATABASES}
     last = {
         name: [each for each in made if each.commit == made[-1].commit]
         for name, made in found.items()

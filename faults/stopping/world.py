@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlmodel import func, select
 
 from connectors.base import Capabilities, Post, Repeat
 from connectors.practice import Practice
@@ -111,6 +112,12 @@ class World:
         """Count the items that stand somewhere."""
         with db.reading(self.engine) as session:
             return items.counts(session).get(status, 0)
+
+    def due(self) -> int:
+        """Count the items that may leave now: others wait until they are tried again."""
+        with db.reading(self.engine) as session:
+            mine = (Item.status == Status.QUEUED, Item.leave_at <= db.utcnow())
+            return session.exec(select(func.count()).select_from(Item).where(*mine)).one()
 
     def queue(self, due: int, native: int) -> None:
         """Queue posts that are due, and posts for the platform to hold."""

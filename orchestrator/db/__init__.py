@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 # SQLite binds 32,766 values in one statement at most: https://www.sqlite.org/limits.html
 _VALUES = 30_000
 _PATIENCE = 30  # seconds: how long a writer waits for the others
-_BRIEF, _LONG = "10s", "10min"  # how long PostgreSQL waits for a writer that does not go on
+_BRIEF, _LONG = 10, 600  # seconds: how long PostgreSQL waits for a writer that does not go on
+_STILL = "orchestrator writes"  # what a brief transaction is called while it lasts
 
 
 def connect(url: str) -> Engine:
@@ -76,7 +77,14 @@ def _begin_postgresql(connection: Any) -> None:
     # and one row may be what every worker waits for. So the server ends such a transaction.
     longest = connection.get_execution_options().get("idle")
     if longest:
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{longest}'")
+        connection.exec_driver_sql(_MARKED if longest == _BRIEF else _LIMITED).close()
+
+
+_LIMITED = f"SELECT set_config('idle_in_transaction_session_timeout', '{_LONG}s', true)"
+_MARKED = (
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{_BRIEF}s', true), "
+    f"set_config('application_name', '{_STILL}', true)"
+)
 
 
 @contextmanager
@@ -134,6 +142,34 @@ def _database_sentence(error: DBAPIError) -> str:
         f"The database did not let us finish: {error.orig}. "
         "Nothing half-done was kept; put that right and run again."
     )
+
+
+# ---- writers that do not go on ----------------------------------------------------------------
+
+
+def end_those_still(engine: Engine, after: float = _BRIEF) -> int:
+    """End brief transactions of other processes that stand still on a PostgreSQL; return how many.
+
+    The server does so itself only where it waits for a new request. A process that is paused in the midst of
+    one (a message that is long, or the first of several statements that are sent together) has switched the
+    server's timer off: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+    """
+    if engine.dialect.name != "postgresql":
+        return 0
+    with _outside(), engine.begin() as connection:
+        ended: int = connection.execute(_END_STILL, {"mark": _STILL, "after": after}).scalar_one()
+    if ended:
+        _log.warning("%d transactions of processes that do not go on were ended", ended)
+    return ended
+
+
+_END_STILL = text("""
+SELECT count(*) FILTER (WHERE ended) FROM (
+    SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = :mark
+      AND pid <> pg_backend_pid() AND wait_event IN ('ClientRead', 'ClientWrite')
+      AND state_change < clock_timestamp() - make_interval(secs => :after)) AS still
+""")
 
 
 # ---- many writers, one database ---------------------------------------------------------------

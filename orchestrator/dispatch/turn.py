@@ -103,7 +103,7 @@ class Turns:
     def beat(self) -> bool:
         """Show that we live; take the turn where it is free; return whether it is ours."""
         begun = self._steady()
-        with db.writing(self._engine) as session:
+        with db.writing(self._engine, brief=True) as session:
             self._let_nobody_wait(session)
             now = self._now()
             self._sign(session, now)

@@ -34,8 +34,10 @@ class Lapsing:
         """Take away the leases that lapsed by `now`; return how many.
 
         Their items become uncertain. A try that never left is settled at once, without asking the platform:
-        `leave` is durable before the first byte goes, so the row itself shows that nothing did.
+        `leave` is durable before the first byte goes, so the row itself shows that nothing did. A worker that
+        is paused may keep the very rows locked: what it is in the midst of is ended first.
         """
+        db.end_those_still(means.engine)
         asked = self._steady()
         with db.writing(means.engine, brief=True) as session:
             self._waited = not self._waited and self._steady() - asked > _LONG

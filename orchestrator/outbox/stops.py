@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, Connection, Table, literal, select, text, true
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
 
+from orchestrator import db
 from orchestrator.audience import Tier
 from orchestrator.documents import suggest
 from orchestrator.errors import CheckError
@@ -16,6 +18,8 @@ from orchestrator.outbox.tables import Stop
 
 KINDS = ("all", "tier", "campaign", "platform", "account")
 _KEY = 0x73746F70  # any number that nobody else on this database takes for a lock
+_PATIENCE = 11  # seconds until those who do not go on are ended; they have ten
+_NOT_IN_TIME = "55P03"  # https://www.postgresql.org/docs/current/errcodes-appendix.html: lock_not_available
 
 
 class Stoppable(Protocol):
@@ -130,9 +134,26 @@ def begin(session: Session, scope: Scope, why: str, by: str, now: datetime) -> S
 
 
 def alone(session: Session) -> None:
-    """Wait until no claim and no departure is half done, and let none begin before this is over."""
+    """Wait until no claim and no departure is half done, and let none begin before this is over.
+
+    One that does not go on is ended meanwhile, see `db.end_those_still`.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
+        while not _alone(session):
+            db.end_those_still(session.connection().engine)
+
+
+def _alone(session: Session) -> bool:
+    try:
+        with session.begin_nested():
+            session.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}s'"))
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
+            session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") != _NOT_IN_TIME:
+            raise
+        return False
+    return True
 
 
 def reason(stop: Stop) -> str:
