@@ -33,6 +33,7 @@ def ticks(app: Orchestrator, turns: Turns | None = None) -> Clock:
         Tick("search", outbox.search, _SOON, everywhere=True),  # leases see to it that nobody looks twice
         Tick("notices", tells.run, _ASKED),
         Tick("refresh", lambda: connecting.renew(app), _ASKED),
+        Tick("lapse", app.sending.lapse, _NOW_AND_THEN),
         Tick("watch", tells.watch, _NOW_AND_THEN, everywhere=True),  # a dead clock cannot tell that it is
         Tick("collect", app.collect, _COLLECT),
         Tick("report", lambda: _keep_report(app), _REPORT),

@@ -116,11 +116,6 @@ class Kits:
             person_id = self._known(session, code).person_id
         self._withdraw(person_id)
 
-    def lapse(self) -> int:
-        """Let kits expire whose sell-by is over; return how many."""
-        with db.writing(self._engine, brief=True) as session:
-            return items.lapse(session, self._now())
-
     def _known(self, session: Session, code: str) -> Item:
         item = items.laid_out(session, code) if _CODE.fullmatch(code) else None
         if item is None or not hmac.compare_digest(links.kit_code(self._key, item.id), code):

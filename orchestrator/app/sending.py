@@ -95,6 +95,7 @@ class Sending:
     def publish(self, until_idle: bool, patience: timedelta) -> Sent:
         """Send what is due, once or until nothing is left to do, with tokens that are good for it."""
         self.renew()
+        self.lapse()
         if until_idle:
             before = self._counts()
             waiting = self.outbox.until_idle(patience)
@@ -111,6 +112,11 @@ class Sending:
         for name in names:
             self.release(name)
         return names
+
+    def lapse(self) -> int:
+        """Let kits expire whose sell-by is over; return how many."""
+        with db.writing(self.engine, brief=True) as session:
+            return items.lapse(session, self._clock())
 
     def release(self, account: str) -> int:
         """Queue again what was held for an account that is back."""

@@ -18,6 +18,8 @@ from orchestrator.documents import suggest
 from orchestrator.errors import CheckError
 from orchestrator.items import Status, reference
 from orchestrator.outbox import AttemptRow, Waits, shown
+from orchestrator.tracking import kits
+from orchestrator.tracking.kits import Share
 
 _AHEAD = (Status.PLANNED, Status.QUEUED, Status.SCHEDULED)  # still to leave
 _READ, _SHOWN, _ON_A_PAGE = 1000, 40, 100  # items
@@ -160,7 +162,7 @@ def _found(app: Orchestrator, statuses: Sequence[str]) -> list[ItemView]:
 
 
 def _line(each: ItemView) -> dict[str, Any]:
-    names = ("status", "campaign_id", "play", "account", "channel", "due_at", "remote_url")
+    names = ("status", "campaign_id", "play", "account", "channel", "person_id", "due_at", "remote_url")
     return {"item": each.ref, **{name: getattr(each.item, name) for name in names}, "text": each.said.text}
 
 
@@ -169,6 +171,8 @@ def _tell_found(console: Console, app: Orchestrator, found: list[ItemView]) -> N
     for each in found[:_SHOWN]:
         due = each.item.due_at.astimezone(app.brand.zone)
         says = shorten(each.said.subject or each.said.text, 50, placeholder="...")
+        if each.item.status == Status.OFFERED:  # what a colleague hands to the advocate
+            says = f"{each.item.person_id}: {each.item.remote_url}"
         rows.add_row(each.ref, each.item.status, f"{due:%Y-%m-%d %H:%M}", each.item.account, Text(says))
     if found:
         console.print(rows)
@@ -183,11 +187,11 @@ def show(
     """Show one item: what it says, where it stands, and every try at it."""
     app, out = opened(ctx), output(as_json)
     row, post = app.seen(item)
-    tries = app.sending.history(row.id)
+    tries, shares = app.sending.history(row.id), app.look(kits.of, row.id)
     data = {
         "item": reference(row), "status": row.status, "reason": row.reason, "account": row.account,
         "due_at": row.due_at, "url": row.remote_url, "remote_id": row.remote_id, "text": post.text,
-        "attempts": [_try(each) for each in tries],
+        "attempts": [_try(each) for each in tries], "shares": [_share(each) for each in shares],
     }  # fmt: skip
 
     def tell(console: Console) -> None:
@@ -200,6 +204,11 @@ def show(
             ended = f" {each.settled} by {each.settled_by}" if each.settled else ""
             console.print(f"  try {each.number} at {each.started_at:%Y-%m-%d %H:%M:%S} UTC: {each.state}"
                           f"{ended} {each.error}".rstrip(), markup=False)  # fmt: skip
+        for share in shares:
+            what = "told to be shared on" if share.told else "opened on"
+            console.print(
+                f"  {what} {share.way} at {share.at:%Y-%m-%d %H:%M} UTC {share.url}".rstrip(), markup=False
+            )
 
     out.give(data, tell)
 
@@ -217,6 +226,10 @@ def _try(row: AttemptRow) -> dict[str, Any]:
         "settled_by",
     )
     return {name: plain(getattr(row, name)) for name in names}
+
+
+def _share(row: Share) -> dict[str, Any]:
+    return {name: plain(getattr(row, name)) for name in ("way", "at", "told", "url")}
 
 
 @_outbox.command()

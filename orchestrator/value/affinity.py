@@ -1,8 +1,10 @@
 """Tier moves, returning people, personal links, shares -> the goal *affinity*: are people coming closer."""
 
+from collections.abc import Sequence
+
 from orchestrator.value.figures import NOT_ENOUGH, NOT_REPORTED, Figure, Goal, Grade, MoveLine, Unit
 from orchestrator.value.inputs import Inputs, Move
-from orchestrator.value.metrics import SHARES, by_item
+from orchestrator.value.metrics import INTENTS, SHARES, by_item
 
 
 def affinity(inputs: Inputs) -> Goal:
@@ -62,9 +64,16 @@ def _people(inputs: Inputs) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
-def _shares(inputs: Inputs) -> tuple[Figure]:
-    shares = by_item(inputs.readings, SHARES)
-    total = sum(shares.values()) if shares else None
-    how = "The newest reading of each post, added up."
-    missing = "" if shares else NOT_REPORTED
-    return (Figure("shares", "Shares", Unit.COUNT, total, Grade.MEASURED, how, len(shares), missing=missing),)
+def _shares(inputs: Inputs) -> tuple[Figure, ...]:
+    opened = "How often advocates opened a platform from a kit; whether they shared there, they know."
+    return (
+        _summed(inputs, "shares", "Shares", SHARES, "The newest reading of each post, added up."),
+        _summed(inputs, "share_intents", "Kits taken to a platform", INTENTS, opened),
+    )
+
+
+def _summed(inputs: Inputs, key: str, label: str, metrics: Sequence[str], how: str) -> Figure:
+    found = by_item(inputs.readings, metrics)
+    total = sum(found.values()) if found else None
+    missing = "" if found else NOT_REPORTED
+    return Figure(key, label, Unit.COUNT, total, Grade.MEASURED, how, len(found), missing=missing)

@@ -32,6 +32,7 @@ SHARES = (
     "share_count",
     "RESHARE",
 )
+INTENTS = ("share_intents",)  # composers that advocates opened from their kits
 
 
 def by_item(readings: Iterable[Reading], names: Sequence[str]) -> Mapping[str, int]:
