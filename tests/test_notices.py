@@ -383,14 +383,19 @@ def test_two_processes_tell_each_incident_once(either: World, smtp_stub: SmtpStu
     assert {each.digest for each in either.incidents()} == {either.notices()[0].digest}
 
 
-def test_a_crash_between_send_and_mark_repeats_under_the_same_name_after_a_while(either: World) -> None:
-    way = Kept(trouble=[KeyboardInterrupt()])
+@pytest.mark.parametrize(("name", "minutes"), [("mail", 5), ("webhook", 1)])
+def test_a_crash_between_send_and_mark_repeats_under_the_same_name_after_a_while(
+    either: World, name: str, minutes: int
+) -> None:
+    way = Kept(trouble=[KeyboardInterrupt()], name=name)
     either.item("one", "failed")
     with pytest.raises(KeyboardInterrupt):
         either.telling(way).run()
     either.telling(way).run()
+    either.clock.move(minutes=minutes, seconds=-1)
+    either.telling(way).run()
     assert len(way.letters) == 1  # whoever has it in hand may still be at it
-    either.clock.move(minutes=5)
+    either.clock.move(seconds=1)
     either.telling(way).run()
     (first, _), (again, _) = way.letters
     assert first == again

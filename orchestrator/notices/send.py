@@ -11,11 +11,12 @@ from sqlmodel import Session, col, select
 from orchestrator import db
 from orchestrator.notices.letter import Letter, Sender, write
 from orchestrator.notices.tables import Notice
-from orchestrator.notices.ways import NotToldError, Way
+from orchestrator.notices.ways import MAIL, WEBHOOK, NotToldError, Way
 from orchestrator.team import ADDRESS, Colleague, Role
 
 _log = logging.getLogger(__name__)
-_IN_HAND = timedelta(minutes=5)  # longer than any way takes; who died with it is followed after that
+# Longer than a way takes; who died with a notice in hand is followed after that.
+_IN_HAND = {MAIL: timedelta(minutes=5), WEBHOOK: timedelta(minutes=1)}
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 _OLD = timedelta(days=3)  # what could not be told for so long is no news any more
 _BATCH = 20
@@ -48,7 +49,8 @@ def _due(session: Session, names: Sequence[str], now: datetime) -> Sequence[Noti
 
 def _take(engine: Engine, notice: Notice, now: datetime) -> bool:
     """Take a notice in hand; False where somebody else has done so meanwhile."""
-    return _mark(engine, notice, notice.tries, {"tries": notice.tries + 1, "next_at": now + _IN_HAND})
+    until = now + _IN_HAND[notice.way]
+    return _mark(engine, notice, notice.tries, {"tries": notice.tries + 1, "next_at": until})
 
 
 def _mark(engine: Engine, notice: Notice, expected: int, values: Mapping[str, object]) -> bool:
