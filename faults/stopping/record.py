@@ -48,7 +48,9 @@ def _rounds(lines: list[dict[str, Any]]) -> Iterator[Round]:
         ends = [line["end"] for line in mine if "end" in line]
         if ends or any(trial.accepted_after for trial in trials):
             end: dict[str, Any] = ends[0] if ends else {"posts": 0, "copies": 0, "lost": 0}
-            told = {key: tuple(each) if isinstance(each, list) else each for key, each in end.items()}
+            told: dict[str, Any] = {
+                key: tuple(each) if isinstance(each, list) else each for key, each in end.items()
+            }
             made = Run(trials, **told)
             yield Round(begun, mine[0]["commit"], mine[0]["seed"], mine[0]["on"], made, bool(ends))
 
