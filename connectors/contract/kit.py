@@ -5,6 +5,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from inspect import get_annotations
 from typing import Any, ClassVar
 
 import pytest
@@ -64,25 +65,40 @@ class ConnectorContract(FeatureContract, ABC):
     # ---- the stage ----------------------------------------------------------------------------
 
     @pytest.fixture(autouse=True)
+    def told(self) -> None:
+        """Say everything that is still to be told about a connector, at once."""
+        kit = (name for each in (ConnectorContract, HoldingContract) for name in get_annotations(each))
+        here = [name for name in kit if isinstance(self, HoldingContract) or name not in _OF_HOLDING]
+        if missing := [name for name in here if not hasattr(self, name)]:
+            pytest.fail(f"{type(self).__name__} does not say yet: {', '.join(missing)}", pytrace=False)
+
+    @pytest.fixture(autouse=True)
     def outside(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-        """Let nothing but this machine be reached, and no pause take time."""
+        """Let nothing but this machine be reached or asked for, and no pause take time."""
         reached: list[str] = []
-        connect = socket.socket.connect
+        connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+        def near(host: object) -> None:
+            if not _here(host):
+                reached.append(str(host))
+                raise OSError("the contract reaches nothing but this machine")
 
         def guarded(line: socket.socket, address: Any) -> None:
-            host = address[0] if isinstance(address, tuple) else "127.0.0.1"
-            if not ipaddress.ip_address(host).is_loopback:
-                reached.append(host)
-                raise OSError("the contract reaches nothing but this machine")
+            near(address[0] if isinstance(address, tuple) else "localhost")
             connect(line, address)
 
+        def asked(host: Any, *more: Any, **named: Any) -> Any:
+            near(host)
+            return look_up(host, *more, **named)
+
         monkeypatch.setattr(socket.socket, "connect", guarded)
+        monkeypatch.setattr(socket, "getaddrinfo", asked)
         monkeypatch.setattr(Http, "sleep", staticmethod(lambda seconds: None))
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.delenv(name, raising=False)
             monkeypatch.delenv(name.upper(), raising=False)
         yield reached
-        assert reached == []
+        assert reached == [], f"it reaches for {', '.join(reached)}: addresses come from the settings"
 
     @pytest.fixture
     def platform(self) -> Iterator[Platform]:
@@ -115,8 +131,12 @@ class ConnectorContract(FeatureContract, ABC):
     def test_its_facts_name_their_source_and_the_day_they_were_read(self) -> None:
         facts = self.connector.capabilities
         assert self.connector.name
-        assert facts.source.startswith("https://")
-        assert date(2026, 1, 1) <= facts.checked <= datetime.now(UTC).date()
+        assert facts.source.startswith("https://"), "say in `source` the page where the limits stand"
+        assert date(2026, 1, 1) <= facts.checked <= datetime.now(UTC).date(), "say when `source` was read"
+        assert facts.sunset is None or facts.version, "it knows when its version ends, and not which it is"
+        assert facts.media_limit == 0 or facts.media_types, (
+            "it takes pictures, and does not say of which types"
+        )
 
     def test_it_offers_what_it_declares(self) -> None:
         facts = self.connector.capabilities
@@ -145,8 +165,18 @@ class ConnectorContract(FeatureContract, ABC):
         attempt = ContractAttempt()
         assert make().publish(self.post, attempt).id == self.published
         assert len(platform.calls(self.commit)) == 1
-        assert attempt.left == 1
-        assert attempt.journal[-1] == "leave"
+        assert attempt.left == 1, (
+            "the commit goes through http.commit, which tells the attempt that bytes leave"
+        )
+        assert attempt.journal[-1] == "leave", "something was kept after the bytes had left"
+
+    def test_what_a_container_is_called_is_kept_before_it_is_published(
+        self, make: Callable[..., Connector]
+    ) -> None:
+        connector, attempt = make(), ContractAttempt()
+        connector.publish(self.post, attempt)
+        if connector.limits().repeat is Repeat.CONTAINER:
+            assert attempt.kept, "keep the container's id with attempt.keep before anything leaves"
 
     def test_nothing_leaves_when_the_lease_is_lost(
         self, make: Callable[..., Connector], platform: Platform
@@ -251,8 +281,9 @@ class ConnectorContract(FeatureContract, ABC):
         self.fails(connector, attempt)
         platform.routes[self.commit] = self.accepted
         connector.publish(self.post, attempt.again())
+        assert len(platform.calls(self.commit)) == 2, "the second try was another call than the first"
         first, second = platform.calls(self.commit)
-        assert first.body == second.body
+        assert (first.query, first.body) == (second.query, second.body)
         assert first.headers.get("Idempotency-Key") == second.headers.get("Idempotency-Key")
 
     def lost(self, make: Callable[..., Connector], platform: Platform) -> tuple[Connector, ContractAttempt]:
@@ -312,6 +343,28 @@ class ConnectorContract(FeatureContract, ABC):
         assert {reading.id for reading in readings} <= {self.published}
         for reading in readings:
             assert (reading.value is None) == (reading.metric == self.unreported)
+
+    def test_readings_that_cannot_be_had_are_an_error_and_not_none(
+        self, make: Callable[..., Connector], platform: Platform
+    ) -> None:
+        for name in self.counted:
+            platform.routes |= {**self.counted, name: Answer(status=503)}
+            with pytest.raises(TemporaryError):
+                make().read([self.published])
+
+
+_OF_HOLDING = frozenset(get_annotations(HoldingContract)) - {"post", "connector"}
+
+
+def _here(host: object) -> bool:
+    """Say whether a host is this machine."""
+    name = host.decode() if isinstance(host, bytes) else host
+    if not isinstance(name, str) or name in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _own(connector: type[Connector], name: str) -> bool:

@@ -65,6 +65,13 @@ class Platform:
         """Return the calls of one route, in their order."""
         return [asked for asked in self.asked if asked.name == name]
 
+    def route(self, asked: Asked) -> Route:
+        """Return what a call is answered by; pytest shows with a failure which calls are in no script."""
+        if asked.name not in self.routes:
+            known = ", ".join(sorted(self.routes)) or "nothing"
+            print(f"the platform was asked {asked.name}, which its script lacks; there is {known}")
+        return self.routes.get(asked.name, Answer({"error": "NotFound"}, 404))
+
     def stop(self) -> None:
         """Answer nobody any more; the port refuses."""
         self.over.set()
@@ -95,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         asked = Asked(self.command, address.path, address.query, dict(self.headers), body)
         self.platform.asked.append(asked)
-        route = self.platform.routes.get(asked.name, Answer({"error": "NotFound"}, 404))
+        route = self.platform.route(asked)
         answer = route(asked) if callable(route) else route
         if answer.fault is Fault.SILENCE:
             self.platform.over.wait()
