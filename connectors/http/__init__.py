@@ -109,6 +109,14 @@ class Http:
         except ValidationError as error:
             raise TemporaryError(f"{self.host} gave an answer that could not be read.") from error
 
+    def remove(self, method: str, path: str, **request: Any) -> bool:
+        """Fetch what takes something away; False: it is gone already, which is fine."""
+        try:
+            self.fetch(method, path, **request)
+        except MissingError:
+            return False
+        return True
+
     def _fetch_once(self, method: str, path: str, request: dict[str, Any]) -> requests.Response:
         try:
             response = self.session.request(
@@ -240,6 +248,13 @@ class Http:
         named = told if isinstance(told, dict) else {}
         words = [named.get(key) for key in ("message", "error_description", "error")]
         return next((word for word in words if isinstance(word, str)), "")
+
+    def refusal(self, response: requests.Response, shape: type[Shape]) -> Shape:
+        """Read a refusal as `shape`; one of another shape is read as an empty one."""
+        try:
+            return _reader(shape).validate_json(response.content)
+        except ValidationError:
+            return shape()
 
     def sentence(self, response: requests.Response) -> str:
         """Say what a server answered, in its own words, without any secret."""

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 import requests
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from connectors.base import ConnectorError, LimitedError, TemporaryError, UnauthorizedError
+from connectors.base import ConnectorError, LimitedError, Published, TemporaryError, UnauthorizedError
 from connectors.http import Http
 
 _ABOUT_US = frozenset(
@@ -24,7 +24,8 @@ class Snippet(BaseModel):
     """What people see of a video or channel."""
 
     title: str = ""
-    publishedAt: datetime | None = None
+    description: str = ""
+    publishedAt: AwareDatetime | None = None
 
 
 class Uploads(BaseModel):
@@ -40,13 +41,41 @@ class Details(BaseModel):
     videoId: str = ""
 
 
+class Status(BaseModel):
+    """Who may see a video, and from when everybody does."""
+
+    privacyStatus: str = ""
+    publishAt: AwareDatetime | None = None
+
+    @property
+    def due(self) -> datetime | None:
+        """When a video that waits becomes public, None for one that does not wait."""
+        return self.publishAt if self.privacyStatus == "private" else None
+
+
 class Thing(BaseModel):
     """A channel, a video, or a line of a list."""
 
     id: str = ""
     snippet: Snippet = Snippet()
     contentDetails: Details = Details()
+    status: Status = Status()
     statistics: dict[str, float] = {}
+
+    @property
+    def video(self) -> str:
+        """Which video a line of a list is about."""
+        return self.contentDetails.videoId
+
+    @property
+    def url(self) -> str:
+        """Where people see a video."""
+        return f"https://www.youtube.com/watch?v={self.id}"
+
+    @property
+    def published(self) -> Published:
+        """A video as what is public."""
+        return Published(self.id, self.url)
 
 
 class Things(BaseModel):
@@ -101,7 +130,4 @@ class Line(Http):
             raise TemporaryError("YouTube's answer about the upload could not be read.") from error
 
     def _error(self, response: requests.Response) -> Error:
-        try:
-            return Answer.model_validate_json(response.content).error
-        except ValidationError:
-            return Error()
+        return self.refusal(response, Answer).error

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-import connectors.youtube as module
 from connectors.base import (
     ConnectorError,
     LimitedError,
@@ -18,9 +17,18 @@ from connectors.base import (
     UnauthorizedError,
     UncertainError,
 )
-from connectors.contract import REASON, Answer, Asked, ConnectorContract, ContractAttempt, Platform, Route
-from connectors.youtube import YouTube
-from connectors.youtube.answers import Id, Things
+from connectors.contract import (
+    REASON,
+    Answer,
+    Asked,
+    ConnectorContract,
+    ContractAttempt,
+    HoldingContract,
+    Platform,
+    Route,
+)
+from connectors.youtube import YouTube, uploading
+from connectors.youtube.answers import Thing, Things
 from tests.wire.platforms import SPECS
 
 CHANNEL, OPEN = "GET /youtube/v3/channels", "POST /resumable/upload/youtube/v3/videos"
@@ -60,7 +68,16 @@ ME = Answer({"items": [{"id": "UC1", "snippet": {"title": "Brand"},
                         "contentDetails": {"relatedPlaylists": {"uploads": "UU1"}}}]})  # fmt: skip
 
 
-class TestYouTubeKeepsTheContract(ConnectorContract):
+def video(at: datetime | None = None, privacy: str = "private", **snippet: str) -> dict[str, Any]:
+    """Make a video as YouTube tells it, one that waits where it is given a time."""
+    status = {"privacyStatus": privacy} | ({"publishAt": at.isoformat()} if at else {})
+    return {"id": "v1", "snippet": snippet, "status": status}
+
+
+SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+
+
+class TestYouTubeKeepsTheContract(ConnectorContract, HoldingContract):
     connector = YouTube
     commit = PUT
     post = POST
@@ -75,7 +92,16 @@ class TestYouTubeKeepsTheContract(ConnectorContract):
         READ: Answer({"items": [{"id": "v1", "statistics": {"viewCount": "1000", "likeCount": "0"}}]})
     }
     unreported = "comment_count"
+    hold, held, held_id = PUT, Answer(video(SOON)), "v1"
+    take_back, taken_back, listing = DELETE, Answer(b"", 204), READ
+    introduction: ClassVar[Mapping[str, Route]] = {
+        LIST: Answer({"items": [listed(id="v1")]}),
+        READ: Answer({"items": [video(SOON)]}),
+    }
     deletion, deleted, gone = DELETE, Answer(b"", 204), refused(404, "videoNotFound")
+
+    def holding(self, post: Post, at: datetime) -> Answer:
+        return Answer({"items": [video(at, description=post.text)]})
 
     @pytest.fixture
     def platform(self) -> Iterator[Platform]:
@@ -174,7 +200,7 @@ def test_the_address_of_the_upload_is_kept_before_the_video_leaves(
 def test_a_second_try_goes_on_where_the_first_one_ended(
     platform: Platform, youtube: YouTube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PIECE", 3)
+    monkeypatch.setattr(uploading, "_PIECE", 3)
     platform.routes[PUT] = upload(Answer({"id": "v1"}), Answer(b"", 308, {"Range": "bytes=0-2"}))
     attempt = tried(platform)
     youtube.publish(POST, attempt)
@@ -202,6 +228,98 @@ def test_without_an_address_nothing_is_sent(platform: Platform, youtube: YouTube
     with pytest.raises(TemporaryError):
         youtube.publish(POST, ContractAttempt())
     assert platform.calls(PUT) == []
+
+
+# ---- until its time ---------------------------------------------------------------------------
+
+
+def test_a_video_waits_in_private_and_under_its_time(platform: Platform, youtube: YouTube) -> None:
+    platform.routes[PUT] = upload(Answer(video(SOON)))
+    attempt = ContractAttempt()
+    held = youtube.schedule(POST, attempt, SOON)
+    due = SOON.strftime("%Y-%m-%dT%H:%M:%SZ")
+    sent = json.loads(platform.calls(OPEN)[0].body)
+    assert sent["status"] == {"privacyStatus": "private", "publishAt": due}
+    assert attempt.journal == [f"keep session until {due}", "leave"]
+    assert (held.id, held.at, held.text, held.url) == (
+        "v1",
+        SOON,
+        POST.text,
+        "https://www.youtube.com/watch?v=v1",
+    )
+
+
+def test_an_upload_for_another_time_is_not_gone_on_with(platform: Platform, youtube: YouTube) -> None:
+    attempt = ContractAttempt()
+    attempt.keep("session until 2026-01-01T00:00:00Z", f"{platform.url}/upload/youtube/v3/videos?upload_id=0")
+    youtube.publish(POST, attempt)
+    assert {each.query for each in platform.calls(PUT)} == {"upload_id=1"}
+    platform.routes[PUT] = upload(Answer(video(SOON)))
+    youtube.schedule(POST, attempt, SOON)
+    assert len(platform.calls(OPEN)) == 2
+
+
+def test_a_video_that_others_must_not_see_never_waits(platform: Platform) -> None:
+    for privacy in ("unlisted", "private"):
+        given = {"api": platform.url, "token": "t0ken", "privacy": privacy}
+        youtube = YouTube(YouTube.Settings.model_validate(given))
+        assert youtube.limits().schedules is None
+        with pytest.raises(RejectedError, match="do not want"):
+            youtube.schedule(POST, ContractAttempt(), SOON)
+        youtube.close()
+    assert platform.asked == []
+
+
+def test_only_private_videos_with_a_time_are_listed_as_waiting(platform: Platform, youtube: YouTube) -> None:
+    public = listed("old", "v0")
+    public["status"] = {"privacyStatus": "public"}
+    platform.routes[LIST] = Answer({"items": [public, *(listed(id=f"v{n}") for n in range(1, 61))]})
+    asked: list[str] = []
+
+    def told(call: Asked) -> Answer:
+        asked.append(call.query)
+        both = [video(SOON, description="a"), {**video(), "id": "v2"}, {**video(SOON, "public"), "id": "v3"}]
+        return Answer({"items": both if len(asked) == 1 else []})
+
+    platform.routes[READ] = told
+    assert [(each.id, each.text) for each in youtube.scheduled()] == [("v1", "a")]
+    assert [query.count("%2C") for query in asked] == [50, 10]  # fifty ids, and a comma between the parts
+    assert "v0" not in asked[0]
+
+
+def tried_until(platform: Platform, at: datetime) -> ContractAttempt:
+    """Give a try that opened an upload of a video that is to wait."""
+    attempt = ContractAttempt()
+    due = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    attempt.keep(f"session until {due}", f"{platform.url}/upload/youtube/v3/videos?upload_id=1")
+    return attempt
+
+
+def test_a_video_that_was_to_wait_is_found_once_it_is_public(platform: Platform, youtube: YouTube) -> None:
+    attempt, now = tried_until(platform, SOON), datetime.now(UTC)
+    assert youtube.find(POST, attempt) is None  # the upload is not finished
+    platform.routes[PUT] = upload(Answer(b""), Answer({"id": "v1"}))
+    for at in (SOON, now - timedelta(minutes=1)):
+        platform.routes[READ] = Answer({"items": [video(at)]})
+        with pytest.raises(TemporaryError, match="has the video"):
+            youtube.find(POST, attempt)
+    for waits in (video(now - timedelta(minutes=16)), video()):
+        platform.routes[READ] = Answer({"items": [waits]})
+        with pytest.raises(UncertainError, match="keeps it private"):
+            youtube.find(POST, attempt)
+    platform.routes[READ] = Answer({"items": []})
+    assert youtube.find(POST, attempt) is None  # somebody has deleted it
+    platform.routes[READ] = Answer({"items": [video(privacy="public")]})
+    found = youtube.find(POST, attempt)
+    assert found is not None
+    assert found.id == "v1"
+
+
+def test_what_is_public_is_not_taken_back(platform: Platform, youtube: YouTube) -> None:
+    for there in ([video(SOON, "public")], [video()], []):
+        platform.routes[READ] = Answer({"items": there})
+        assert youtube.unschedule("v1") is False
+    assert platform.calls(DELETE) == []
 
 
 # ---- errors -----------------------------------------------------------------------------------
@@ -304,7 +422,7 @@ def test_deleting_what_is_gone_is_fine(platform: Platform, youtube: YouTube) -> 
 def test_recorded_answers_are_read(platform: Platform, youtube: YouTube) -> None:
     folder = SPECS / "youtube" / "python-youtube-testdata"
     assert (
-        Id.model_validate_json((folder / "apidata/videos/insert_response.json").read_bytes()).id
+        Thing.model_validate_json((folder / "apidata/videos/insert_response.json").read_bytes()).id
         == "D-lhorsDlUQ"
     )
     for name in ("videos/videos_info_multi", "channels/info"):
