@@ -1,6 +1,7 @@
 """What the tests of connectors share: pictures, a platform by script, and no pauses."""
 
 import io
+import struct
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -43,3 +44,26 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30), colour: str = "
     out = io.BytesIO()
     Image.new("RGB", size, colour).save(out, kind)
     return Media(f"{colour}.{kind.lower()}", f"image/{kind.lower()}", f"a {colour} card", out.getvalue())
+
+
+_UPRIGHT, _TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1), (0, 1, 0, -1, 0, 0, 0, 0, 1)
+
+
+def box(kind: str, *inside: bytes) -> bytes:
+    """Write a box as MP4 has them: its length, its kind, what is inside (ISO/IEC 14496-12, 4.2)."""
+    data = b"".join(inside)
+    return struct.pack(">I4s", len(data) + 8, kind.encode()) + data
+
+
+def clip(
+    seconds: float = 10.0, size: tuple[int, int] = (640, 480), *, turned: bool = False, brand: str = "isom",
+    filled: int = 8,
+) -> Media:  # fmt: skip
+    """Write the boxes that say what an MP4 is, and bytes that mean nothing where its pictures would be."""
+    length = round(seconds * 1_000)
+    matrix = [each << 16 for each in (_TURNED if turned else _UPRIGHT)]
+    header = struct.pack(">6I8x8x9i2i", 0, 0, 0, 1, 0, length, *matrix, size[0] << 16, size[1] << 16)
+    track = box("trak", box("tkhd", header), box("mdia", box("hdlr", bytes(8), b"vide")))
+    movie = box("moov", box("mvhd", struct.pack(">5I80x", 0, 0, 0, 1_000, length)), track)
+    data = box("ftyp", brand.encode(), bytes(4)) + movie + box("mdat", b"0" * filled)
+    return Media("v.mp4", "video/mp4", "it turns", data)

@@ -32,7 +32,7 @@ from connectors.contract import (
 )
 from connectors.instagram import Instagram
 from connectors.meta import SUNSET, VERSION, Insights, Limits, Listing, Made, State
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.connectors.test_facebook import refusal
 from tests.wire.platforms import SPECS
 
@@ -54,7 +54,7 @@ def at(media: Media, name: str = "a") -> Media:
 
 
 CARD = at(picture("JPEG", (400, 400)), "card.jpg")
-CLIP = at(Media("clip.mp4", "video/mp4", "a clip", b"film"), "clip.mp4")
+CLIP = at(replace(clip(), name="clip.mp4", alt="a clip"), "clip.mp4")
 
 
 def used(usage: int = 3, total: int = 100) -> Answer:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from connectors.base import (
     ConnectorError,
     LimitedError,
-    Media,
     Post,
     RejectedError,
     Repeat,
@@ -24,7 +23,7 @@ from connectors.base import (
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Fault, Platform, Route
 from connectors.linkedin import LinkedIn, text
 from connectors.linkedin.rest import DuplicateError, ForbiddenError
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.wire.openapi import load
 from tests.wire.platforms import SPECS
 
@@ -170,7 +169,7 @@ def body(asked: Asked) -> dict[str, Any]:
     return json.loads(asked.body)  # type: ignore[no-any-return]
 
 
-VIDEO = Media("v.mp4", "video/mp4", "a castle turns", b"0123456789abcde")
+VIDEO = clip()
 
 # ---- little text ------------------------------------------------------------------------------
 
@@ -352,8 +351,8 @@ def test_a_video_goes_in_parts_is_closed_and_waited_for(
     platform.routes[STATE] = in_turn(working, ready)
     page.publish(Post("Look", media=(VIDEO,)), ContractAttempt())
     begin, end = (body(each) for each in platform.calls(VIDEOS))
-    assert begin["initializeUploadRequest"]["fileSizeBytes"] == 15
-    assert [platform.calls(each)[0].body for each in PARTS] == [b"0123456789", b"abcde"]
+    assert begin["initializeUploadRequest"]["fileSizeBytes"] == len(VIDEO.data)
+    assert [platform.calls(each)[0].body for each in PARTS] == [VIDEO.data[:10], VIDEO.data[10:15]]
     assert end == {"finalizeUploadRequest": {"video": "urn:li:video:V1", "uploadToken": "",
                                              "uploadedPartIds": ["part-0", "part-1"]}}  # fmt: skip
     assert pauses == [3.0]

@@ -12,7 +12,6 @@ import pytest
 from connectors.base import (
     ConnectorError,
     LimitedError,
-    Media,
     Post,
     RejectedError,
     TemporaryError,
@@ -22,7 +21,7 @@ from connectors.base import (
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Platform, Route
 from connectors.pinterest import ForbiddenError, Pinterest
 from connectors.pinterest.answers import Pin, Refusal
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.wire.openapi import load
 from tests.wire.platforms import SPECS, spec
 
@@ -107,7 +106,7 @@ def body(asked: Asked) -> dict[str, Any]:
     return json.loads(asked.body)  # type: ignore[no-any-return]
 
 
-VIDEO = Media("v.mp4", "video/mp4", "a castle turns", b"0" * 1_000)
+VIDEO = clip()
 
 
 # ---- limits -----------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import pytest
 from connectors.base import (
     ConnectorError,
     LimitedError,
-    Media,
     Post,
     RejectedError,
     TemporaryError,
@@ -21,7 +20,7 @@ from connectors.base import (
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Platform, Route
 from connectors.x import X
 from connectors.x.answers import Created, Listed, Me, Tweet, Uploaded
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.wire.operation import Sent, parts
 from tests.wire.platforms import SPECS
 from tests.wire.tables import exchanges
@@ -76,7 +75,11 @@ class TestXKeepsTheContract(ConnectorContract):
         ALT: Answer({"data": {"id": "1001", "associated_metadata": {}}}),
     }
     parent = "900913"
-    deletion, deleted, gone = "DELETE /2/tweets/101", Answer({"data": {"deleted": True}}), problem(404, "gone")
+    deletion, deleted, gone = (
+        "DELETE /2/tweets/101",
+        Answer({"data": {"deleted": True}}),
+        problem(404, "gone"),
+    )
 
     def settings(self, url: str) -> X.Settings:
         return X.Settings.model_validate({"api": url, "token": "a-token-nobody-should-see"})
@@ -141,7 +144,7 @@ def test_a_link_makes_a_post_thirteen_times_as_dear(x: X) -> None:
 
 
 def test_a_video_or_a_gif_goes_alone(x: X) -> None:
-    video = Media("v.mp4", "video/mp4", "a castle turns", b"mp4")
+    video = clip()
     assert x.problems(Post("a", media=(video,))) == []
     assert x.problems(Post("a", media=(video, picture()))) != []
     gif = replace(picture(), type="image/gif")
@@ -171,7 +174,7 @@ def test_a_gif_says_what_it_is(platform: Platform, x: X) -> None:
     assert category(platform.calls(UPLOAD)[0]) == "tweet_gif"
 
 
-VIDEO = Media("v.mp4", "video/mp4", "a castle turns", b"0" * 4_000_001)
+VIDEO = clip(filled=4_000_001)
 START, PIECE, END = (
     "POST /2/media/upload/initialize",
     "POST /2/media/upload/1009/append",

@@ -65,7 +65,7 @@ def problems(media: Media) -> list[str]:
 
 
 def misfits(media: Media, limits: Capabilities) -> list[str]:
-    """Say what about a picture no other size or type would put right: its shape; videos are passed over."""
+    """Say what about a picture no other size or type would put right: its shape."""
     if not media.type.startswith("image/") or not (limits.media_sides or limits.media_aspect):
         return []
     try:
@@ -75,11 +75,7 @@ def misfits(media: Media, limits: Capabilities) -> list[str]:
 
 
 def fit(media: Media, limits: Capabilities) -> Media:
-    """Return the picture as a platform takes it: upright, without EXIF, in its types, small enough.
-
-    One that fits already comes back unchanged, byte for byte. Nothing is ever cut off or added at the sides.
-    Raises `RejectedError` where nothing helps.
-    """
+    """Return the picture as a platform takes it; nothing is ever cut off or added at the sides."""
     wrong = problems(media)
     if wrong:
         raise RejectedError(wrong[0])
