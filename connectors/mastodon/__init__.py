@@ -1,9 +1,8 @@
 """Mastodon and servers that speak its REST API: https://docs.joinmastodon.org/api/"""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,44 +13,29 @@ from connectors.base import (
     Attempt,
     Capabilities,
     ConnectorError,
-    Media,
     OAuth,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     RejectedError,
     Repeat,
-    TemporaryError,
     UnauthorizedError,
-    UncertainError,
     Window,
     problems,
 )
 from connectors.http import Address, Http, MissingError
-from connectors.mastodon.entities import (
-    NEVER,
-    Account,
-    Announced,
-    Kept,
-    Status,
-    Upload,
-)
+from connectors.http.connector import bearer, counted
+from connectors.mastodon.entities import Account, Announced, Status
 from connectors.mastodon.holding import Holding
 from connectors.mastodon.introducing import introduce
+from connectors.mastodon.looking import newest, since
 from connectors.mastodon.matching import same
+from connectors.mastodon.uploading import upload
 from connectors.media import fit
 
 _METRICS = ("replies_count", "reblogs_count", "favourites_count", "quotes_count")
-_PAGE = 40  # the most a page may have: https://docs.joinmastodon.org/methods/accounts/#statuses
-_PAGES = 25
-# A page that only repeats what was seen comes from a server that ignores max_id; snac2 shows its newest 256
-# whatever is asked. It is surely everything only where it is shorter than any server's page.
-_SMALL_PAGE = 20
-_SKEW = timedelta(minutes=5)  # how far a server's clock may be off
 _SOON = timedelta(minutes=5)  # when a server is asked again that did not answer
-_MEDIA_LIVES = timedelta(hours=12)  # Mastodon removes pictures that no post uses after a day
 
 
 class Mastodon(Holding):
@@ -94,14 +78,11 @@ class Mastodon(Holding):
         token: SecretStr
 
     settings: Settings
+    _read_off: tuple[str, Capabilities] | None = None
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        bearer = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self.http = Http(settings.server, bearer, timeout)
-        self._told, self._limits = "", Announced().over(self.capabilities)
+    def line(self) -> Http:
+        """Speak under the token of the account."""
+        return Http(self.settings.server, bearer(self.settings.token), self.timeout)
 
     def whoami(self) -> str:
         """Return `@name@server` of the account."""
@@ -132,9 +113,9 @@ class Mastodon(Holding):
     def known(self) -> Capabilities:
         """Return what the server last announced, without calling it."""
         told = self.memory.get("announced", "")
-        if told != self._told:  # read once, not for each post
-            self._told, self._limits = told, self._announced().over(self.capabilities)
-        return self._limits
+        if self._read_off is None or self._read_off[0] != told:  # once, not for each post
+            self._read_off = (told, self._announced().over(self.capabilities))
+        return self._read_off[1]
 
     def _announced(self) -> Announced:
         told = self.memory.get("announced")
@@ -154,10 +135,10 @@ class Mastodon(Holding):
         # Where keys are kept, the time of the attempt bounds a look well enough: the worst that it can take
         # for the post is one that says the same and was made in those minutes. A listing alone needs more.
         if limits.repeat is not Repeat.KEY and "before" not in attempt.kept:
-            attempt.keep("before", self._newest())
+            attempt.keep("before", newest(self.http, self._account))
         body: dict[str, Any] = {"status": post.text, "visibility": "public", **more}
         if post.media:
-            body["media_ids"] = [self._upload(each, n, attempt) for n, each in enumerate(post.media)]
+            body["media_ids"] = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
         if post.language:
             body["language"] = post.language
         if post.reply_to:
@@ -167,72 +148,23 @@ class Mastodon(Holding):
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look through our own statuses since the attempt; the earliest that is this post is it."""
-        alike = [each for each in self._since(attempt) if same(post, each) and not attempt.taken(each.id)]
+        own = since(self.http, self._account, attempt)
+        alike = [each for each in own if same(post, each) and not attempt.taken(each.id)]
         return _published(alike[-1]) if alike else None
 
-    def _since(self, attempt: Attempt) -> Iterator[Status]:
-        """Return our statuses, newest first, back to the one that was newest before anything left."""
-        kept = attempt.kept.get("before")
-        before = Kept.model_validate_json(kept) if kept else Kept(id="", at=attempt.started_at - _SKEW)
-        return takewhile(lambda each: each.id != before.id and each.created_at >= before.at, self._own())
-
-    def _own(self) -> Iterator[Status]:
-        seen: set[str] = set()
-        oldest = ""
-        for _ in range(_PAGES):
-            page = self._page(_PAGE, oldest)
-            fresh = [status for status in page if status.id not in seen]
-            if not fresh and len(page) < _SMALL_PAGE:
-                return
-            if not fresh:
-                break
-            yield from (status for status in fresh if status.reblog is None)
-            seen |= {status.id for status in fresh}
-            oldest = fresh[-1].id
-        raise UncertainError(f"{self.http.host} does not list our posts back to the time of this attempt.")
-
-    def _page(self, size: int, older_than: str = "") -> list[Status]:
+    @property
+    def _account(self) -> str:
         if "account" not in self.memory:
             self.whoami()
-        asked = {"limit": str(size), "exclude_reblogs": "true"}
-        if older_than:
-            asked["max_id"] = older_than
-        path = f"/api/v1/accounts/{self.memory['account']}/statuses"
-        try:
-            return self.http.ask("GET", path, list[Status], params=asked)
-        except RejectedError as error:
-            raise TemporaryError(f"Our posts could not be listed: {error}") from error
-
-    def _newest(self) -> str:
-        """Return our newest status as what is kept: what comes after it may be the lost post."""
-        page = self._page(1)
-        newest = (page[0].id, page[0].created_at) if page else ("", NEVER)
-        return Kept(id=newest[0], at=newest[1]).model_dump_json()
-
-    def _upload(self, picture: Media, number: int, attempt: Attempt) -> str:
-        now, name = datetime.now(UTC), f"media{number}"
-        kept = Kept.model_validate_json(attempt.kept[name]) if name in attempt.kept else None
-        if kept and now - kept.at < _MEDIA_LIVES:
-            return kept.id
-        file = {"file": (picture.name, picture.data, picture.type)}
-        upload = self.http.ask("POST", "/api/v2/media", Upload, files=file, data={"description": picture.alt})
-        while upload.url is None:
-            if attempt.remaining() <= 0:
-                raise TemporaryError(f"{self.http.host} has not finished with picture {picture.name} yet.")
-            self.http.sleep(0.5)
-            upload = self.http.ask("GET", f"/api/v1/media/{upload.id}", Upload)
-        attempt.keep(name, Kept(id=upload.id, at=now).model_dump_json())
-        return upload.id
+        return self.memory["account"]
 
     # ---- read and delete ----------------------------------------------------------------------
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read what the server counts; a status that is gone reports nothing."""
-        return [reading for each in ids for reading in self._read(each)]
-
-    def _read(self, id: str) -> list[Reading]:
-        status, now = self._status(id), datetime.now(UTC)
-        return [Reading(id, metric, getattr(status, metric, None), now) for metric in _METRICS]
+        found = ((id, self._status(id)) for id in ids)
+        told = {id: {name: getattr(status, name) for name in _METRICS} for id, status in found if status}
+        return counted(ids, _METRICS, told)
 
     def _status(self, id: str) -> Status | None:
         try:
@@ -242,19 +174,9 @@ class Mastodon(Holding):
 
     def delete(self, id: str) -> None:
         """Delete a status; one that is gone already is fine, a server that cannot is a `RejectedError`."""
-        try:
-            self.http.fetch("DELETE", f"/api/v1/statuses/{id}")
-        except MissingError as error:  # snac2 2.75 answers so because it does not know DELETE at all
-            if self._status(id) is not None:
-                raise RejectedError(f"{self.http.host} cannot delete posts.") from error
-
-    def quota(self) -> Quota | None:
-        """Return what the server said was left after the last post."""
-        return self.http.quota
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        gone = not self.http.remove("DELETE", f"/api/v1/statuses/{id}")
+        if gone and self._status(id) is not None:  # snac2 2.75 does not know DELETE at all
+            raise RejectedError(f"{self.http.host} cannot delete posts.")
 
 
 def _published(status: Status) -> Published:

@@ -8,24 +8,22 @@ from requests import Response
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     Post,
     RejectedError,
     Scheduled,
     TemporaryError,
     UncertainError,
 )
-from connectors.http import Http, MissingError
+from connectors.http import Http
+from connectors.http.connector import HttpConnector
 from connectors.mastodon.entities import Held
 
 _PAGE = 40  # the most a page may have
 _PAGES = 25  # it holds 300 at most: mastodon/mastodon, app/models/scheduled_status.rb
 
 
-class Holding(Connector):
+class Holding(HttpConnector[Http]):
     """What a server does that holds posts until their time."""
-
-    http: Http
 
     @abstractmethod
     def send(self, post: Post, attempt: Attempt, **more: str) -> Response:
@@ -68,11 +66,7 @@ class Holding(Connector):
 
     def unschedule(self, id: str) -> bool:
         """Take back a post that is held; False: the server does not have it any more."""
-        try:
-            self.http.fetch("DELETE", f"/api/v1/scheduled_statuses/{id}")
-        except MissingError:
-            return False
-        return True
+        return self.http.remove("DELETE", f"/api/v1/scheduled_statuses/{id}")
 
 
 def _scheduled(held: Held) -> Scheduled:
