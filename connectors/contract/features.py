@@ -162,8 +162,16 @@ def _pictures(platform: Platform, given: tuple[Media, ...]) -> int:
 def _said(platform: Platform, words: str) -> bool:
     """Say whether words went out in any call, however they were written."""
     plain, escaped = words.encode(), words.replace("/", r"\/").encode()
+    forms = [plain, escaped, *_as_base64(plain)]
     for asked in platform.asked:
         body = asked.body + unquote(asked.body.decode("latin-1")).encode()
-        if plain in body or escaped in body or words in unquote(f"{asked.path}?{asked.query}"):
+        if any(form in body for form in forms) or words in unquote(f"{asked.path}?{asked.query}"):
             return True
     return False
+
+
+def _as_base64(words: bytes) -> Iterator[bytes]:
+    """Yield how words look inside a longer text of base64: three bytes are four letters, so in three ways."""
+    for before in range(3):
+        written = base64.b64encode(b"x" * before + words)
+        yield written[4 if before else 0 : -4]
