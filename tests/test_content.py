@@ -320,10 +320,16 @@ def test_a_card_may_show_the_pictures_of_its_pack() -> None:
 @pytest.mark.parametrize(
     ("data", "type_"),
     [(b"\xff\xd8\xff\xe0", "image/jpeg"), (b"GIF89a", "image/gif"), (b"RIFF0000WEBP", "image/webp"),
-     (b"0000ftypisom", "video/mp4")],
+     (b"0000ftypisom", "video/mp4"), (b"0000ftypqt  ", "video/quicktime")],
 )  # fmt: skip
 def test_pictures_are_told_by_how_they_begin(data: bytes, type_: str) -> None:
     assert picture.kind(data) == type_
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"avif", b"M4A "])
+def test_a_phones_photo_or_sound_in_the_boxes_of_a_video_is_none(brand: bytes) -> None:
+    with pytest.raises(picture.PictureError, match="MP4 or QuickTime"):
+        picture.kind(b"0000ftyp" + brand)
 
 
 # ---- check ------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ _TAGS = (
     "svg g defs rect circle ellipse line polyline polygon path text tspan image title desc "
     "linearGradient radialGradient stop clipPath"
 )
+# Phones keep photos and sounds in the boxes of MP4, too: https://mp4ra.org/registered-types/brands
+_NO_FILM = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"avis", b"M4A ", b"M4B "})
 _HREF = re.compile(r"""(href\s*=\s*)(["'])([^"']*)\2""")
 
 
@@ -36,9 +38,9 @@ def kind(data: bytes) -> str:
             return type_
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    if data[4:8] == b"ftyp":
-        return "video/mp4"
-    raise PictureError("is no PNG, JPEG, GIF, WebP or MP4")
+    if data[4:8] == b"ftyp" and data[8:12] not in _NO_FILM:
+        return "video/quicktime" if data[8:12] == b"qt  " else "video/mp4"
+    raise PictureError("is no PNG, JPEG, GIF, WebP, MP4 or QuickTime")
 
 
 def draw(svg: str, files: Mapping[str, bytes], fonts: Path) -> bytes:
