@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from fractions import Fraction
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,11 +12,13 @@ import pytest
 import requests
 from sqlmodel import select
 
-from connectors.handoff import Kit, intents
+from connectors.base import Attempt, Offered, Post
+from connectors.handoff import Handoff, Kit, intents
 from orchestrator import db, links
 from orchestrator import items as item_room
 from orchestrator.app.ledger import Asked
-from orchestrator.audience import consent
+from orchestrator.audience import Person, bounces, consent
+from orchestrator.errors import CheckError
 from orchestrator.intake import Source
 from orchestrator.items import Item, Status
 from orchestrator.links import Link
@@ -119,6 +122,36 @@ def test_a_kit_counts_as_contact_even_after_its_time_was_over(fans: Fans) -> Non
         assert "more than 1 message" in item_room.over_cap(
             session, probe, fans.app.now(), fans.app.brand.zone
         )
+
+
+def test_a_kit_whose_end_is_not_known_is_laid_out_again_on_the_same_page_though_mail_came_back(
+    fans: Fans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, lay_out, standing = fans.kit(), Handoff.publish, fans.world.clock.ahead
+    with db.writing(fans.app.engine) as session:
+        address = session.get_one(Person, item.person_id).email
+        bounces.record(session, item.person_id, address, fans.app.now(), "no such user")
+
+    def break_off(self: Handoff, post: Post, attempt: Attempt) -> Offered:
+        lay_out(self, post, attempt)
+        raise RuntimeError("the process is gone")
+
+    fans.put(item, status="queued", remote_id="", remote_url="", published_at=None, leave_at=fans.app.now())
+    monkeypatch.setattr(Handoff, "publish", break_off)
+    assert fans.app.publish().outcome.uncertain == 1
+    monkeypatch.undo()
+    fans.world.clock.ahead += timedelta(minutes=5)  # the lost one has surely ended
+    fans.app.recover()
+    fans.world.clock.ahead = standing
+    after = fans.now(item)
+    assert (after.status, after.remote_url) == (Status.OFFERED, item.remote_url)
+    tries = fans.app.sending.history(item.id)
+    assert [(row.number, row.settled) for row in tries[-2:]] == [(2, "repeated"), (3, "")]
+
+
+def test_nothing_is_laid_out_by_hand_for_nobody(fans: Fans) -> None:
+    with pytest.raises(CheckError, match="no address to go to"):
+        fans.app.post("fans", "for whom?")
 
 
 # ---- its page ---------------------------------------------------------------------------------
@@ -290,6 +323,9 @@ def test_no_more_of_these_asks_first_then_withdraws_once_and_closes_the_kit(fans
     assert [line.given for line in said][-2:] == [True, False]
     assert fans.now(item).status == Status.CANCELLED
     assert "want no more" in closed(fans, item)
+    fans.put(item, status="queued", leave_at=fans.app.now(), published_at=None)
+    assert fans.app.publish().outcome.cancelled == 1  # asked again at the claim
+    assert "does not allow the purpose advocacy" in fans.now(item).reason
     assert requests.post(f"{fans.world.url}/k/{'a' * 16}/no-more", timeout=30).status_code == 404
 
 
@@ -346,7 +382,7 @@ def test_the_report_tells_composers_opened_apart_from_shares(fans: Fans) -> None
     assert affinity(fans) == (before[0] + 2, before[1] + 1)
 
 
-def affinity(fans: Fans) -> tuple[float, float]:
+def affinity(fans: Fans) -> tuple[int | Fraction, int | Fraction]:
     """Return how many composers were opened, and how many shares were told, as the report has it."""
     goal = next(goal for goal in fans.app.value(Asked()).goals if goal.key == "affinity")
     return goal["share_intents"].value or 0, goal["shares"].value or 0
