@@ -156,6 +156,7 @@ def run(given: Sequence[Part], size: Size, jobs: int, logs: Path) -> Iterator[Do
 def run_part(part: Part, size: Size, logs: Path) -> Done:
     """Run one part on a database, and where needed a disk or a clock, of its own."""
     began = time.monotonic()
+    os.setsid()  # parts share the processors evenly, whatever else runs: each is a session of its own
     with contextlib.ExitStack() as stack:
         server = None
         if part.database == POSTGRESQL:

@@ -20,7 +20,7 @@ from orchestrator import db
 from orchestrator.items import Item, Status
 from orchestrator.outbox import AttemptRow
 
-STATED = 120.0  # seconds within which a post is done or shown to a person, from the fault's end
+STATED = 300.0  # seconds within which a post is done or shown to a person, from the fault's end
 _FINAL = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 _GONE = "its worker ended without an answer"
 
@@ -161,11 +161,11 @@ def _unanswered(world: World) -> Counter[str]:
 
 
 def _recovery(world: World, rows: dict[str, Row], seen: Seen, hits: Hits, stated: float) -> None:
-    ends = _last_ends(world, hits)
+    ends, open_ = _last_ends(world, hits), _open(world)
     for item, account in world.accounts.items():
         asked = seen.asked.get(item, [])
         moments = [at for at in (*asked, seen.done.get(item)) if at is not None]
-        if not moments:
+        if not moments or item in open_ - seen.asked.keys():
             rows[account].stuck += 1
             rows[account].notes.append(f"{item} is neither done nor shown")
         elif item in ends:
@@ -174,6 +174,10 @@ def _recovery(world: World, rows: dict[str, Row], seen: Seen, hits: Hits, stated
             took = min(after) - ends[item]
             rows[account].recovery.append(took)
             rows[account].stuck += took > stated
+
+
+def _open(world: World) -> set[str]:
+    return {each.item for each in _ended(world) if each.status not in _FINAL}
 
 
 def _last_ends(world: World, hits: Hits) -> dict[str, float]:

@@ -84,12 +84,14 @@ class World:
     def queue(self, cell: Cell, count: int) -> None:
         """Queue posts that are due, each with a text of its own."""
         view = self.views[cell.account]
-        now, first = self.clock(), len(self.queued)
+        now, first, made = self.clock(), len(self.queued), {}
         with db.writing(self.engine) as session:
             for n in range(first, first + count):
                 text = f"Post {n} of {cell.account}."
-                made = items.single(session, view, Post(text), now, "owner", now)
-                self.queued[made.id], self.accounts[made.id] = text, cell.account
+                made[items.single(session, view, Post(text), now, "owner", now).id] = text
+        # Only now: what is queued and not open any more counts as done.
+        self.accounts.update(dict.fromkeys(made, cell.account))
+        self.queued.update(made)
 
 
 @contextmanager
