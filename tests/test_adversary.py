@@ -42,7 +42,7 @@ from orchestrator.outbox.claim import claim
 from orchestrator.outbox.deliver import deliver
 from orchestrator.outbox.look import Search, due, look
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.steady import Steady
+from orchestrator.outbox.steady import Steady, _boot
 from tests.fake_platform import (
     NOON,
     TOKEN,
@@ -304,6 +304,38 @@ def test_a_clock_that_is_set_forward_does_not_make_a_request_look_lost(world: Wo
     assert world.platform.posts == ["under way"]
     assert world.status(item_id) == Status.PUBLISHED
     assert len(world.history(item_id)) == 1
+
+
+@pytest.mark.skipif(not _boot(), reason="this system does not tell what its steady clock counts from")
+def test_a_process_that_starts_after_the_clock_was_set_forward_takes_no_live_lease_away(world: World) -> None:
+    item_id, seconds = world.item("under way"), [100.0]
+    lent = replace(ports(world.clock, world.told), steady=lambda: seconds[0])
+
+    def another() -> Outbox:
+        return Outbox(world.engine, world.accounts, RULES, "another", lent)
+
+    another().recover()  # it saw both clocks, and ended
+    claim(means(world), world.clock.now, 8)
+    world.clock.move(hours=1)
+    another().recover()
+    another().recover()  # what the one before saw is known to the next
+    assert world.status(item_id) == Status.SENDING
+    seconds[0] += RULES.lease.total_seconds()
+    world.clock.move(seconds=RULES.lease.total_seconds())
+    another().recover()
+    assert world.status(item_id) == Status.QUEUED
+
+
+@pytest.mark.skipif(not _boot(), reason="this system does not tell what its steady clock counts from")
+def test_a_process_that_starts_when_time_has_gone_by_believes_the_clock(world: World) -> None:
+    item_id, seconds = world.item("left behind"), [100.0]
+    lent = replace(ports(world.clock, world.told), steady=lambda: seconds[0])
+    Outbox(world.engine, world.accounts, RULES, "one", lent).recover()
+    claim(means(world), world.clock.now, 8)
+    seconds[0] += 3600
+    world.clock.move(hours=1)
+    Outbox(world.engine, world.accounts, RULES, "another", lent).recover()
+    assert world.status(item_id) == Status.QUEUED
 
 
 def test_after_the_length_of_a_lease_a_clock_is_believed_again(world: World) -> None:

@@ -121,3 +121,12 @@ class Bucket(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)  # when there were so many
     blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     pause: float = 0.0  # seconds: the last pause that we made up, where the platform named none
+
+
+class ClockSeen(SQLModel, table=True):
+    """How far a machine's clock was ahead of its steady one when a process last looked; on SQLite alone."""
+
+    __tablename__ = "clock_seen"
+    boot: str = Field(primary_key=True)  # steady seconds count from here, for every process of the machine
+    ahead: float  # seconds
+    doubted_until: float  # steady seconds

@@ -60,7 +60,7 @@ class Outbox:
         self, engine: Engine, accounts: Accounts, rules: OutboxRules, worker: str, ports: Ports
     ) -> None:
         self._means = Means(engine, accounts, rules, worker, ports)
-        self._steady = Steady(ports.clock, ports.steady)
+        self._steady = Steady(ports.clock, ports.steady, engine)
         self._setback = Setback()
         self._lapse = recover.Lapsing()
         self._crew = Crew(rules.threads)

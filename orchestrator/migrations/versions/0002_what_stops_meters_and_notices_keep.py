@@ -29,6 +29,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("campaign_id", "path"),
     )
     op.create_table(
+        "clock_seen",
+        sa.Column("boot", sa.String(), nullable=False),
+        sa.Column("ahead", sa.Float(), nullable=False),
+        sa.Column("doubted_until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("boot"),
+    )
+    op.create_table(
         "connecting",
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
