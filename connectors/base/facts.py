@@ -8,7 +8,7 @@ from typing import Protocol
 
 import regex
 
-from connectors.base.messages import Post
+from connectors.base.messages import Media, Post
 
 # Punctuation behind a URL is text: counting it as part of the URL would let a text through that is too long.
 URL = regex.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?'…)\]]")
@@ -94,6 +94,7 @@ class Capabilities:
     media_aspect: tuple[float, float] | None = None  # width by height, from and to
     media_needed: bool = False  # there is no post without a picture or a video
     media_fetched: bool = False  # the platform fetches media itself, from their public address
+    video_sent: bool = False  # one that fetches pictures is sent videos all the same
     video: Video | None = None
     mixed: bool = False  # pictures and videos in one post
     alt_limit: int | None = None
@@ -112,6 +113,10 @@ class Capabilities:
     measure: Callable[[str], int] | None = None  # the platform's own way to count, where `count` has no word
     version: str = ""  # of the API that is spoken
     sunset: date | None = None  # when that version ends, where it is known
+
+    def fetches(self, media: Media) -> bool:
+        """Say whether the platform fetches this itself, so that it needs a public address."""
+        return self.media_fetched and not (media.moves and self.video_sent)
 
 
 @dataclass(frozen=True)

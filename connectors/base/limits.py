@@ -66,7 +66,7 @@ def _media_problems(media: Sequence[Media], limits: Capabilities) -> list[str]:
         found.append("has neither picture nor video, and this channel needs one")
     for each in media:
         found += _alt_problems(each, limits)
-        if limits.media_fetched and not each.url:
+        if limits.fetches(each) and not each.url:
             found.append(f"{each.name} has no public address that the platform could fetch it from")
     return [*found, *_picture_problems(pictures, limits), *_video_problems(videos, limits.video)]
 

@@ -29,7 +29,7 @@ def addressed(post: Post, public_url: str) -> Post:
 def faults(post: Post, limits: Capabilities) -> list[str]:
     """Say what a channel would refuse: the shapes of pictures and their addresses included."""
     found = [*problems(post, limits), *(each for media in post.media for each in misfits(media, limits))]
-    if limits.media_fetched and any(not each.url for each in post.media):
+    if any(limits.fetches(each) and not each.url for each in post.media):
         found.append(
             "set ORCHESTRATOR_PUBLIC_URL to an https address of this brand that the internet reaches: "
             "this platform fetches pictures and videos from there"

@@ -1,16 +1,15 @@
-"""TikTok's connector: the contract, pieces of a video, what became of an upload, errors by their code."""
+"""TikTok's connector: the contract, pieces of a video, pictures, what became of an upload, errors by code."""
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from connectors import tiktok as module
 from connectors.base import (
     ConnectorError,
     LimitedError,
-    Media,
     Post,
     RejectedError,
     TemporaryError,
@@ -18,14 +17,20 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.contract import REASON, Answer, Asked, ConnectorContract, ContractAttempt, Platform, Route
-from connectors.tiktok import TikTok
-from tests.connectors.conftest import picture
+from connectors.tiktok import TikTok, uploading
+from tests.connectors.conftest import clip, picture
 
 CREATOR, INIT = "POST /v2/post/publish/creator_info/query/", "POST /v2/post/publish/video/init/"
 STATE, QUERY, PUT = "POST /v2/post/publish/status/fetch/", "POST /v2/video/query/", "PUT /upload/9"
+PHOTO = "POST /v2/post/publish/content/init/"
 FINE = {"code": "ok", "message": "", "log_id": "l"}
-VIDEO = Media("v.mp4", "video/mp4", "a castle turns", b"0123456789")
+VIDEO = clip(filled=10)
+SIZE = len(VIDEO.data)
 POST = Post("A castle built by a fan #castle", media=(VIDEO,))
+
+
+PICTURE = replace(picture("JPEG"), url="https://brand.example/a.jpg")
+PICTURES = Post("A castle, in pictures", media=(PICTURE, replace(PICTURE, url="https://brand.example/b.jpg")))
 
 
 def ok(**data: object) -> Answer:
@@ -58,6 +63,8 @@ class TestTikTokKeepsTheContract(ConnectorContract):
         QUERY: ok(videos=[{"id": "77", "view_count": 1000, "like_count": 0, "comment_count": 2}]),
     }
     unreported = "share_count"
+    picturing = (PHOTO, PHOTO)
+    features: ClassVar[Mapping[str, Route]] = {PHOTO: ok(publish_id="p_pub~1")}
 
     def settings(self, url: str) -> TikTok.Settings:
         return TikTok.Settings.model_validate({"api": url, "token": "a-token-nobody-should-see"})
@@ -72,7 +79,11 @@ class TestTikTokKeepsTheContract(ConnectorContract):
 @pytest.fixture
 def tiktok(platform: Platform, pauses: list[float]) -> Iterator[TikTok]:
     """Give a connector to a platform where all goes well."""
-    platform.routes |= {**TestTikTokKeepsTheContract.routes, PUT: Answer(b"", 201)}
+    platform.routes |= {
+        **TestTikTokKeepsTheContract.routes,
+        PUT: Answer(b"", 201),
+        PHOTO: ok(publish_id="p_pub~1"),
+    }
     made = TikTok(TikTok.Settings.model_validate({"api": platform.url, "token": "t0ken"}), {}, 5.0)
     yield made
     made.close()
@@ -88,8 +99,17 @@ def tried() -> ContractAttempt:
 # ---- publish ----------------------------------------------------------------------------------
 
 
-def test_only_a_video_is_a_post(platform: Platform, tiktok: TikTok) -> None:
-    for post in (Post("text alone"), Post("a", media=(picture(),)), Post("a" * 2201, media=(VIDEO,))):
+def test_what_is_no_post_is_refused_before_any_call(platform: Platform, tiktok: TikTok) -> None:
+    for post in (
+        Post("text alone"),
+        Post("a" * 2201, media=(VIDEO,)),
+        Post("too long", media=(clip(seconds=601),)),
+        Post("both", media=(VIDEO, PICTURE)),
+        Post("no address", media=(picture("JPEG"),)),
+        Post("no PNG", media=(replace(picture(), url="https://brand.example/a.png"),)),
+        Post("36", media=(PICTURE,) * 36),
+        replace(PICTURES, subject="t" * 91),
+    ):
         with pytest.raises(RejectedError):
             tiktok.publish(post, ContractAttempt())
     assert platform.asked == []
@@ -108,15 +128,43 @@ def test_a_video_is_announced_with_its_size_and_who_may_see_it(platform: Platfor
 def test_a_large_video_goes_in_pieces_and_the_last_one_publishes_it(
     platform: Platform, tiktok: TikTok, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_WHOLE", 4)
-    monkeypatch.setattr(module, "_PIECE", 3)
+    piece = SIZE // 3
+    monkeypatch.setattr(uploading, "_WHOLE", piece + 1)
+    monkeypatch.setattr(uploading, "_PIECE", piece)
     attempt = ContractAttempt()
     tiktok.publish(POST, attempt)
     ranges = [each.headers["Content-Range"] for each in platform.calls(PUT)]
-    assert ranges == ["bytes 0-2/10", "bytes 3-5/10", "bytes 6-9/10"]
+    assert ranges == [
+        f"bytes 0-{piece - 1}/{SIZE}",
+        f"bytes {piece}-{2 * piece - 1}/{SIZE}",
+        f"bytes {2 * piece}-{SIZE - 1}/{SIZE}",
+    ]
     assert json.loads(platform.calls(INIT)[0].body)["source_info"]["total_chunk_count"] == 3
     assert attempt.left == 1
     assert attempt.journal[-1] == "leave"
+
+
+def test_a_video_is_as_long_as_tiktok_says_this_account_may_post(platform: Platform, tiktok: TikTok) -> None:
+    platform.routes[CREATOR] = ok(creator_username="brand", max_video_post_duration_sec=9)
+    with pytest.raises(RejectedError, match="second"):
+        tiktok.publish(POST, ContractAttempt())
+    assert platform.calls(INIT) == []
+    video = tiktok.limits().video
+    assert video is not None
+    assert video.seconds == (3.0, 9.0)
+    assert tiktok.problems(POST) != []  # from now on nobody is asked
+
+
+def test_what_the_account_has_switched_off_is_off_for_its_posts(platform: Platform, tiktok: TikTok) -> None:
+    platform.routes[CREATOR] = ok(creator_username="brand", comment_disabled=True, duet_disabled=True)
+    tiktok.publish(POST, ContractAttempt())
+    sent = json.loads(platform.calls(INIT)[0].body)["post_info"]
+    assert (sent["disable_comment"], sent["disable_duet"]) == (True, True)
+    assert "disable_stitch" not in sent
+    tiktok.publish(PICTURES, ContractAttempt())
+    sent = json.loads(platform.calls(PHOTO)[0].body)["post_info"]
+    assert sent["disable_comment"] is True
+    assert "disable_duet" not in sent  # there are no duets with pictures
 
 
 def test_an_account_that_may_only_post_for_itself_says_so_before_anything_is_uploaded(
@@ -126,6 +174,60 @@ def test_an_account_that_may_only_post_for_itself_says_so_before_anything_is_upl
     with pytest.raises(RejectedError, match="SELF_ONLY only"):
         tiktok.publish(POST, ContractAttempt())
     assert platform.calls(INIT) == []
+
+
+# ---- pictures ---------------------------------------------------------------------------------
+
+
+def test_pictures_are_fetched_by_tiktok_in_one_request(platform: Platform, tiktok: TikTok) -> None:
+    attempt = ContractAttempt()
+    told = tiktok.publish(replace(PICTURES, subject="A castle"), attempt)
+    assert json.loads(platform.calls(PHOTO)[0].body) == {
+        "media_type": "PHOTO",
+        "post_mode": "DIRECT_POST",
+        "post_info": {
+            "title": "A castle",
+            "description": PICTURES.text,
+            "privacy_level": "PUBLIC_TO_EVERYONE",
+        },
+        "source_info": {
+            "source": "PULL_FROM_URL",
+            "photo_cover_index": 0,
+            "photo_images": ["https://brand.example/a.jpg", "https://brand.example/b.jpg"],
+        },
+    }
+    assert (told.id, attempt.journal) == ("p_pub~1", ["leave"])
+    assert platform.calls(INIT) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (no("invalid_params", 400), RejectedError),
+        (no("picture_size_check_failed"), RejectedError),
+        (no("url_ownership_unverified", 403), UnauthorizedError),
+        (no("access_token_invalid", 401), UnauthorizedError),
+        (no("spam_risk_too_many_posts", 403), LimitedError),
+        (no("rate_limit_exceeded", 429), LimitedError),
+        (no("internal_error", 500), UncertainError),
+        (no("internal_error"), UncertainError),
+        (Answer(b"<html>"), UncertainError),
+    ],
+)
+def test_what_ends_a_request_for_pictures_has_its_class(
+    platform: Platform, tiktok: TikTok, answer: Answer, kind: type[ConnectorError]
+) -> None:
+    platform.routes[PHOTO] = answer
+    with pytest.raises(ConnectorError) as caught:
+        tiktok.publish(PICTURES, ContractAttempt())
+    assert isinstance(caught.value, kind)
+    assert len(platform.calls(PHOTO)) == 1
+
+
+def test_pictures_whose_end_is_unknown_are_a_matter_for_a_person(platform: Platform, tiktok: TikTok) -> None:
+    with pytest.raises(UncertainError, match="look at the account"):
+        tiktok.find(PICTURES, ContractAttempt())
+    assert platform.asked == []
 
 
 # ---- errors -----------------------------------------------------------------------------------

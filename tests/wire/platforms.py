@@ -59,6 +59,44 @@ def _form(name: str) -> Operation:
     return replace(_more(name).all[0], bodies={"multipart/form-data": None})
 
 
+_PHOTO_POST: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["media_type", "post_mode", "post_info", "source_info"],
+    "properties": {
+        "media_type": {"const": "PHOTO"},
+        "post_mode": {"enum": ["DIRECT_POST", "MEDIA_UPLOAD"]},
+        "post_info": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["privacy_level"],
+            "properties": {
+                "title": {"type": "string"},
+                "description": {"type": "string"},
+                "privacy_level": {
+                    "enum": [
+                        "PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY",
+                    ]
+                },
+                "disable_comment": {"type": "boolean"},
+                "auto_add_music": {"type": "boolean"},
+                "brand_content_toggle": {"type": "boolean"},
+                "brand_organic_toggle": {"type": "boolean"},
+            },
+        },
+        "source_info": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["source", "photo_images", "photo_cover_index"],
+            "properties": {
+                "source": {"const": "PULL_FROM_URL"},
+                "photo_images": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 35},
+                "photo_cover_index": {"type": "integer", "minimum": 0, "maximum": 34},
+            },
+        },
+    },
+}  # fmt: skip
+
 _ELSEWHERE = {
     # The storage that an upload's address names takes a form with the file: "Create video Pins",
     # https://developers.pinterest.com/docs/work-with-organic-content-and-users/create-boards-and-pins/
@@ -96,9 +134,11 @@ _ELSEWHERE = {
     "youtube": Operations([Operation("PUT", "/upload/youtube/v3/videos", others=True)]),  # bytes alone
     # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide
     # https://developers.tiktok.com/doc/tiktok-api-v2-video-query (its body; the transcription has its query)
+    # https://developers.tiktok.com/doc/content-posting-api-reference-photo-post (all of its body)
     "tiktok": Operations(
         [
             Operation("PUT", "/upload/{place}", others=True),  # bytes alone
+            Operation("POST", "/v2/post/publish/content/init/", bodies={"application/json": _PHOTO_POST}),
             named("POST", "/v2/video/query/", {"fields", "filters"}),
         ]
     ),
