@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from pydantic import BaseModel, HttpUrl, SecretStr, model_validator
 from connectors.base import (
     Attempt,
     Capabilities,
+    ConnectorError,
     OAuth,
     Post,
     Published,
@@ -19,6 +20,7 @@ from connectors.base import (
     Reading,
     Repeat,
     UncertainError,
+    Video,
     Window,
     problems,
 )
@@ -26,12 +28,12 @@ from connectors.http import Address, MissingError
 from connectors.media import fit
 from connectors.slack.answers import Channel, History, Line, Message, Sent, Team, Told
 from connectors.slack.holding import Holding
-from connectors.slack.uploading import blocks, upload
+from connectors.slack.looking import ours
+from connectors.slack.uploading import blocks, picture, video
 
-_PAGE, _PAGES = 100, 30
-_SKEW = timedelta(minutes=1)
 _SECTION = 3_000  # characters of a text that stands above pictures
 _EVENT = "engagement_post"
+_LOOKS, _PAUSE = 3, 2.0  # for the message of a video, which Slack makes after it has answered
 
 
 def _length(text: str) -> int:
@@ -56,6 +58,8 @@ class Slack(Holding):
         media_limit=10,
         media_types=frozenset({"image/jpeg", "image/png", "image/gif"}),
         media_bytes=100_000_000,
+        # https://slack.com/help/articles/201330736-Add-files-to-Slack
+        video=Video(frozenset({"video/mp4", "video/quicktime", "video/webm"}), 1_000_000_000),
         alt_limit=1_000,
         metrics=frozenset({"reactions", "reply_count"}),
         rate=Rate(60, minutes=1),
@@ -75,7 +79,10 @@ class Slack(Holding):
             "reactions:read",
         ),
         pkce=False,
-        refresh="",
+        separator=",",  # https://docs.slack.dev/authentication/installing-with-oauth
+        # Where the app's tokens rotate; without that there is neither an end nor anything that renews:
+        # https://docs.slack.dev/authentication/using-token-rotation
+        refresh="refresh_token",
     )  # fmt: skip
 
     class Settings(BaseModel):
@@ -129,6 +136,7 @@ class Slack(Holding):
                 self.capabilities,
                 repeat=Repeat.NOTHING,
                 media_limit=0,
+                video=None,
                 threads=False,
                 deletes=False,
                 schedules=None,
@@ -137,18 +145,20 @@ class Slack(Holding):
 
     def problems(self, post: Post) -> list[str]:
         """Say what Slack would refuse; a text above pictures is shorter."""
-        limits = self.limits()
-        return problems(post, replace(limits, text_limit=_SECTION) if post.media else limits)
+        limits, shown = self.limits(), any(not each.moves for each in post.media)
+        return problems(post, replace(limits, text_limit=_SECTION) if shown else limits)
 
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
-        """Upload the pictures, then send one message that shows them."""
+        """Upload the pictures, then send one message that shows them; a video is shown by being shared."""
         post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
         self.check(post)
         if self.hook:
             return self._hooked(post, attempt)
-        files = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
+        if any(each.moves for each in post.media):
+            return self._shared(post, attempt)
+        files = [picture(self.http, each, n, attempt) for n, each in enumerate(post.media)]
         told = {"event_type": _EVENT, "event_payload": {"key": attempt.key}}
         body = {**self.body(post), "metadata": json.dumps(told)}
         if files:
@@ -161,6 +171,30 @@ class Slack(Holding):
         told = {"channel": self.channel, "text": _escaped(post.text)}
         return told | ({"thread_ts": post.reply_to} if post.reply_to else {})
 
+    def _shared(self, post: Post, attempt: Attempt) -> Published:
+        file = video(self.http, post.media[0], attempt)
+        told = {"files": json.dumps([{"id": file, "title": post.media[0].name}]), "channel_id": self.channel}
+        told |= {"initial_comment": _escaped(post.text)} if post.text.strip() else {}
+        told |= {"thread_ts": post.reply_to} if post.reply_to else {}
+        response = self.http.commit(attempt, "POST", "/api/files.completeUploadExternal", data=told)
+        self.http.accepted(response, Told)
+        return self._awaited(post, attempt)
+
+    def _awaited(self, post: Post, attempt: Attempt) -> Published:
+        """Look for the message of a video that Slack took: its answer does not name it."""
+        for _ in range(_LOOKS):
+            try:
+                if found := self.find(post, attempt):
+                    return found
+            except ConnectorError as error:
+                raise UncertainError(
+                    "Slack took the video, but could not be asked for its message."
+                ) from error
+            if attempt.remaining() <= _PAUSE:
+                break
+            self.http.sleep(_PAUSE)
+        raise UncertainError("Slack took the video, and does not show its message yet.")
+
     def _hooked(self, post: Post, attempt: Attempt) -> Published:
         team, place, secret = urlsplit(self.hook).path.strip("/").split("/")[1:]
         body = {"text": _escaped(post.text)}
@@ -170,24 +204,11 @@ class Slack(Holding):
         return Published(attempt.key)  # it has no id there
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
-        """Look through the channel since the try for the message with our key; the earliest is it."""
+        """Look through the channel, or thread, since the try: for our key, or for the video that we sent."""
         if self.hook:
             raise UncertainError("A webhook of Slack cannot look for its messages; look in the channel.")
-        mine = [each for each in self._since(attempt) if each.bot_id and each.says(post, attempt.key)]
-        free = [each for each in mine if not attempt.taken(each.ts)]
-        return self._published(free[-1].ts) if free else None
-
-    def _since(self, attempt: Attempt) -> Iterator[Message]:
-        oldest = (attempt.started_at - _SKEW).timestamp()
-        asked = {"channel": self.channel, "oldest": f"{oldest:.6f}", "limit": str(_PAGE)}
-        asked["include_all_metadata"] = "true"
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", "/api/conversations.history", History, params=asked)
-            yield from page.messages
-            if not page.response_metadata.next_cursor:
-                return
-            asked["cursor"] = page.response_metadata.next_cursor
-        raise UncertainError("The channel does not list its messages back to the time of this attempt.")
+        found = ours(self.http, self.channel, post, attempt)
+        return self._published(found) if found else None
 
     def _published(self, ts: str) -> Published:
         base = self.memory.get("url", "")

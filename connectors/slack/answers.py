@@ -30,6 +30,7 @@ _ABOUT_US = frozenset({
 _UNKNOWN = frozenset({"fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 _GONE = frozenset({"message_not_found", "invalid_scheduled_message_id", "thread_not_found"})
 _COMMITS = ("/api/chat.postMessage", "/api/chat.scheduleMessage")
+_SHARE = "/api/files.completeUploadExternal"  # with a channel, everybody there sees it
 
 
 class Told(BaseModel):
@@ -74,6 +75,10 @@ class _Reaction(BaseModel):
     count: int
 
 
+class _File(BaseModel):
+    id: str = ""
+
+
 class _Metadata(BaseModel):
     event_payload: dict[str, Any] = Field(default_factory=dict)
 
@@ -87,6 +92,11 @@ class Message(BaseModel):
     reactions: list[_Reaction] = []
     reply_count: int = 0
     metadata: _Metadata = _Metadata()
+    files: list[_File] = []
+
+    def shows(self, file: str) -> bool:
+        """Say whether this shares a file; each upload has an id of its own."""
+        return any(each.id == file for each in self.files)
 
     def says(self, post: Post, key: str) -> bool:
         """Say whether this is the post: by our key where it carries one, else by what it says."""
@@ -143,6 +153,10 @@ class Line(Http):
         if error in ("ratelimited", "rate_limited"):
             return LimitedError(said, self.waits(response))
         if error in _UNKNOWN:
-            commit = (response.request.path_url or "").partition("?")[0] in _COMMITS
-            return UncertainError(said) if commit else TemporaryError(said)
+            return UncertainError(said) if _publishes(response.request) else TemporaryError(said)
         return (MissingError if error in _GONE else RejectedError)(said)
+
+
+def _publishes(request: requests.PreparedRequest) -> bool:
+    path, told = (request.path_url or "").partition("?")[0], str(request.body or "")
+    return path in _COMMITS or (path == _SHARE and "channel_id=" in told)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -32,7 +33,7 @@ from connectors.contract import (
 )
 from connectors.slack import Slack
 from connectors.slack.answers import Channel, Place, Team, Told, Waiting
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.wire.platforms import SPECS
 
 TEST, INFO = "GET /api/auth.test", "GET /api/conversations.info"
@@ -44,6 +45,7 @@ SEND, HISTORY, DELETE = (
 HOLD, HELD = "POST /api/chat.scheduleMessage", "GET /api/chat.scheduledMessages.list"
 BACK = "POST /api/chat.deleteScheduledMessage"
 PLACE, DONE = "POST /api/files.getUploadURLExternal", "POST /api/files.completeUploadExternal"
+THREAD = "GET /api/conversations.replies"
 HOOK = "/services/T1/B2/a-secret-nobody-should-see"
 KEY = "contract-0123456789abcdef"
 TS = "1790000000.000100"
@@ -250,6 +252,104 @@ def test_an_upload_that_is_refused_is_told_and_nothing_is_public(
     with pytest.raises(RejectedError):
         slack.publish(Post("Look", media=(picture(),)), ContractAttempt())
     assert platform.calls(SEND) == []
+
+
+# ---- videos -----------------------------------------------------------------------------------
+
+FILM = Post("It turns & turns", media=(clip(),))
+SHARED = message("It turns", ts="1790000005.000500", files=[{"id": "F1"}])
+
+
+def test_a_video_is_uploaded_unseen_and_shared_by_the_one_commit(
+    platform: Platform, slack: Slack, pauses: list[float], in_turn: Callable[..., Route]
+) -> None:
+    platform.routes[HISTORY] = in_turn(ok(messages=[message("else", "another")]), ok(messages=[SHARED]))
+    attempt = ContractAttempt()
+    told = slack.publish(FILM, attempt)
+    assert (told.id, pauses) == (SHARED["ts"], [2.0])
+    assert form(platform.calls(PLACE)[0])["alt_txt"] == "it turns"
+    (sent,) = platform.calls(DONE)
+    assert form(sent) == {
+        "files": '[{"id": "F1", "title": "v.mp4"}]', "channel_id": "C1",
+        "initial_comment": "It turns &amp; turns",
+    }  # fmt: skip
+    assert platform.calls(SEND) == []
+    assert attempt.left == 1
+    assert attempt.journal[-1] == "leave"  # the id of the file was kept before
+
+
+def test_a_video_answers_in_its_thread_and_is_looked_for_there(platform: Platform, slack: Slack) -> None:
+    platform.routes[THREAD] = ok(messages=[message("the question", ts="1.2"), SHARED])
+    assert slack.publish(replace(FILM, reply_to="1.2"), ContractAttempt()).id == SHARED["ts"]
+    assert form(platform.calls(DONE)[0])["thread_ts"] == "1.2"
+    assert "ts=1.2" in platform.calls(THREAD)[0].query
+    assert platform.calls(HISTORY) == []
+
+
+def test_a_video_whose_message_is_not_shown_yet_is_uncertain_and_found_by_its_file(
+    platform: Platform, slack: Slack
+) -> None:
+    attempt = ContractAttempt()
+    with pytest.raises(UncertainError, match="does not show its message yet"):
+        slack.publish(FILM, attempt)
+    assert slack.find(FILM, attempt.again()) is None
+    platform.routes[HISTORY] = ok(messages=[message("the same", files=[{"id": "F2"}]), SHARED])
+    found = slack.find(FILM, attempt.again())
+    assert found is not None
+    assert found.id == SHARED["ts"]
+    platform.routes[HISTORY] = no("fatal_error")
+    with pytest.raises(UncertainError, match="could not be asked"):
+        slack.publish(FILM, attempt.again())
+    assert len(platform.calls(PLACE)) == 1  # the second try shares the file that was sent already
+
+
+def test_a_video_that_never_left_is_surely_not_there(platform: Platform, slack: Slack) -> None:
+    assert slack.find(FILM, ContractAttempt()) is None
+    assert platform.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (no("fatal_error"), UncertainError),
+        (Answer(b"", 502), UncertainError),
+        (no("file_not_found"), RejectedError),
+        (no("not_in_channel"), UnauthorizedError),
+        (no("ratelimited"), LimitedError),
+    ],
+)
+def test_the_sharing_of_a_video_that_fails_is_sorted_as_a_commit(
+    platform: Platform, slack: Slack, answer: Answer, kind: type[ConnectorError]
+) -> None:
+    platform.routes[DONE] = answer
+    with pytest.raises(kind):
+        slack.publish(FILM, ContractAttempt())
+
+
+def test_trouble_with_a_picture_that_nobody_sees_yet_passes(platform: Platform, slack: Slack) -> None:
+    platform.routes[DONE] = no("fatal_error")
+    with pytest.raises(TemporaryError):
+        slack.publish(Post("Look", media=(picture(),)), ContractAttempt())
+
+
+def test_what_slack_takes_of_videos(slack: Slack, hook: Slack) -> None:
+    assert slack.problems(replace(FILM, text="a" * 4_000)) == []
+    assert slack.problems(replace(FILM, media=(clip(), clip()))) != []
+    assert slack.problems(replace(FILM, media=(clip(), picture()))) != []
+    assert hook.problems(FILM) != []
+
+
+def test_a_lost_reply_is_looked_for_in_its_thread(platform: Platform, slack: Slack) -> None:
+    post, attempt = Post("Thanks", reply_to="1.2"), ContractAttempt()
+    platform.routes[THREAD] = ok(messages=[message("the question", ts="1.2")])
+    assert slack.find(post, attempt) is None
+    platform.routes[THREAD] = ok(messages=[message("the question", ts="1.2"), message("Thanks", KEY)])
+    found = slack.find(post, attempt)
+    assert found is not None
+    assert found.id == TS
+    platform.routes[THREAD] = no("thread_not_found")
+    with pytest.raises(UncertainError, match="thread that was answered is gone"):
+        slack.find(post, attempt)
 
 
 # ---- errors -----------------------------------------------------------------------------------

@@ -203,10 +203,12 @@ _ELSEWHERE = {
 
 # Slack's specification is of 2021; what came later is described at
 # https://docs.slack.dev/reference/methods/chat.postMessage (metadata),
-# https://docs.slack.dev/reference/methods/conversations.history (include_all_metadata)
+# https://docs.slack.dev/reference/methods/conversations.history (include_all_metadata),
+# https://docs.slack.dev/reference/methods/conversations.replies (include_all_metadata)
 _SLACK = {
     "POST /api/chat.postMessage": ("metadata",),
     "GET /api/conversations.history": ("include_all_metadata",),
+    "GET /api/conversations.replies": ("include_all_metadata",),
 }
 
 
