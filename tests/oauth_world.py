@@ -119,7 +119,8 @@ def _proves(asked: dict[str, str], form: dict[str, str]) -> bool:
     if "code_challenge" not in asked:
         return True
     digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-    shown = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    in_hex = len(asked["code_challenge"]) == 2 * len(digest)  # as TikTok wants it
+    shown = digest.hex() if in_hex else base64.urlsafe_b64encode(digest).decode().rstrip("=")
     return asked["code_challenge_method"] == "S256" and asked["code_challenge"] == shown
 
 

@@ -292,6 +292,17 @@ def test_without_pkce_no_challenge_is_sent(world: World) -> None:
     assert "code_verifier" not in world.there.tokens()[0]
 
 
+def test_a_challenge_is_written_as_the_platform_wants_it(world: World) -> None:
+    varied = replace(FACTS, hex_challenge=True)
+    asked = brought(world.accounts(varied).ask(world.wish(), BACK, world.now))
+    assert asked["code_challenge_method"] == "S256"
+    assert len(bytes.fromhex(asked["code_challenge"])) == 32
+    world.connect(world.accounts(varied))
+    assert world.there.tokens()[0]["code_verifier"]
+    page = world.accounts(replace(varied, pkce=False)).ask(world.wish(), BACK, world.now)
+    assert "code_challenge" not in brought(page)
+
+
 def test_a_short_token_is_exchanged_for_a_long_one_that_renews_itself(world: World) -> None:
     meta = replace(
         FACTS, exchange="th_exchange_token", exchange_at="{api}/swap", refresh="th_refresh_token",

@@ -68,6 +68,8 @@ class TikTok(HttpConnector[Line]):
         authorize="https://www.tiktok.com/v2/auth/authorize/",
         token="https://open.tiktokapis.com/v2/oauth/token/",  # noqa: S106  (an address)
         scopes=("user.info.basic", "video.publish", "video.list"),
+        # https://developers.tiktok.com/doc/login-kit-desktop ; web apps need none, and are not hurt by it
+        hex_challenge=True,
         client_id="client_key",
         separator=",",
         lives=timedelta(hours=24),

@@ -3,6 +3,7 @@
 Nothing here is repeated: a code and most refresh tokens are good once (RFC 6749, 4.1.2; RFC 9700, 4.14.2).
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -74,8 +75,9 @@ class CodeFlow:
             url, _ = client.create_authorization_url(
                 _filled(facts.authorize, app.settings),
                 state=state,
-                code_verifier=verifier if facts.pkce else None,
+                code_verifier=verifier if facts.pkce and not facts.hex_challenge else None,
                 **facts.more,
+                **_in_hex(verifier, facts),
             )
         return Asked(_renamed(url, facts.client_id), {"verifier": verifier} if facts.pkce else {})
 
@@ -207,6 +209,14 @@ def _filled(address: str, settings: Mapping[str, str]) -> str:
 def _scope(facts: OAuth, app: App) -> str:
     """Say what is asked for; at some platforms an app may ask only for what it was granted: a setting."""
     return facts.separator.join(_filled(each, app.settings) for each in facts.scopes)
+
+
+def _in_hex(verifier: str, facts: OAuth) -> dict[str, str]:
+    """Return the challenge of a platform that wants it otherwise than RFC 7636, 4.2."""
+    if not (facts.pkce and facts.hex_challenge):
+        return {}
+    challenge = hashlib.sha256(verifier.encode()).hexdigest()
+    return {"code_challenge": challenge, "code_challenge_method": "S256"}
 
 
 def _renamed(url: str, client_id: str) -> str:
