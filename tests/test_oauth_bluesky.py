@@ -266,7 +266,10 @@ class Server:
         if path.endswith("protected-resource"):
             return 200, {"authorization_servers": [self.url]}, {}
         if path.endswith("authorization-server"):
-            names = {"authorization": "/authorize", "pushed_authorization_request": "/par", "token": "/token"}
+            names = {
+                "authorization": "/authorize", "token": "/oauth/token",
+                "pushed_authorization_request": "/oauth/par",
+            }  # fmt: skip
             return 200, {"issuer": self.url} | {f"{k}_endpoint": self.url + v for k, v in names.items()}, {}
         shown = jwt.decode(headers["dpop"], ECKey.import_key(_jwk(headers["dpop"])))
         if shown.claims.get("nonce") != self.nonce:

@@ -93,13 +93,34 @@ def _finished(written: bytes) -> bool:
 
 
 def _sender() -> str:
-    """Return the channel of the connector for whose sake this thread writes, "" for none."""
+    """Return the channel for whose sake this thread writes, "" for none.
+
+    It is that of the connector on the stack, or the one whose declared consent (OAuth) is walked through.
+    """
+    base = sys.modules["connectors.base"]
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         who = frame.f_locals.get("self")
-        if isinstance(who, sys.modules["connectors.base"].Connector):
+        if isinstance(who, base.Connector):
             return str(who.name)
+        facts = frame.f_locals.get("facts", getattr(who, "_facts", None))
+        if isinstance(facts, base.OAuth) or (who and type(who).__module__.endswith(".oauth")):
+            channel = _consents(base.Connector, facts, who)
+            if channel:
+                return channel
         frame = frame.f_back
+    return ""
+
+
+def _consents(kind: Any, facts: Any, way: Any) -> str:
+    """Name the connector that declares this consent: by the page where people give it, or by its own way."""
+    page = getattr(facts, "authorize", "")
+    for each in kind.__subclasses__():
+        told = each.oauth
+        if told is not None and (told.authorize == page if page else told.dance is way is not None):
+            return str(each.name)
+        if deeper := _consents(each, facts, way):
+            return deeper
     return ""
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import connectors
-from tests.wire import kinds
+from tests.wire import consent, kinds
 from tests.wire.operation import pattern
 from tests.wire.platforms import PLATFORMS, Platform, spec
 from tests.wire.sent import Sent
@@ -76,9 +76,9 @@ def _line(name: str, platform: Platform, tally: Tally) -> str:
 @cache
 def known_kinds(channel: str) -> frozenset[str]:
     """Return the kinds of request that a channel's connector can send, with the paths as on the wire."""
-    platform = PLATFORMS[channel]
-    spelled = kinds.of(connectors.find(channel)) | frozenset(platform.kinds)
-    return frozenset(_on_the_wire(each, platform.prefix) for each in spelled)
+    platform, connector = PLATFORMS[channel], connectors.find(channel)
+    spelled = kinds.of(connector) | frozenset(platform.kinds)
+    return frozenset(_on_the_wire(each, platform.prefix) for each in spelled) | consent.kinds_of(connector)
 
 
 def _on_the_wire(kind: str, prefix: str) -> str:

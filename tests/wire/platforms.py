@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from tests.wire.consent import CONSENT
 from tests.wire.discovery import Discovery
 from tests.wire.lexicon import Lexicons
 from tests.wire.openapi import OpenApi, Operations, Several, Spec
@@ -355,5 +356,7 @@ ELSEWHERE = {
 
 @cache
 def spec(channel: str) -> Spec:
-    """Read a channel's specification, once."""
-    return PLATFORMS[channel].spec()
+    """Read a channel's specification, once; how consent is asked for is added where it does not say."""
+    asked = CONSENT.get(channel)
+    told = PLATFORMS[channel].spec()
+    return Several(asked, told) if asked else told
