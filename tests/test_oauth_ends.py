@@ -20,7 +20,8 @@ from orchestrator.accounts import UNAUTHORIZED, Account
 from orchestrator.app import Orchestrator, connecting, samples
 from orchestrator.app.driving import ticks
 from orchestrator.items import Item, Status
-from orchestrator.notices import EXPIRING, Incident, Inputs, find
+from orchestrator.notices import EXPIRING, RENEWING, Incident, Inputs, Notice, find, gather
+from tests.notices_world import RULES, Kept
 from tests.oauth_world import CLIENT, CLIENT_SECRET, Consenting, platform
 from tests.servers.snac import Snac
 
@@ -44,12 +45,12 @@ class World:
     def status(self, item: Item) -> str:
         return str(self.app.seen(item.id)[0].status)
 
-    def found(self) -> list[Incident]:
+    def found(self, kind: str = EXPIRING) -> list[Incident]:
         """Look for incidents now, and return the open ones about consents."""
         with db.writing(self.app.engine) as session:
             find(session, Inputs(), self.clock[0])
         with db.reading(self.app.engine) as session:
-            mine = select(Incident).where(Incident.kind == EXPIRING, col(Incident.ended_at).is_(None))
+            mine = select(Incident).where(Incident.kind == kind, col(Incident.ended_at).is_(None))
             return list(session.exec(mine))
 
 
@@ -152,6 +153,85 @@ def test_accounts_shows_when_a_consent_ends_and_what_keeps_it_from_being_renewed
     shown = CliRunner().invoke(cli.app, ["--brand", str(world.app.brand.folder), "accounts"])
     words = " ".join(shown.stdout.replace("│", " ").split())
     assert "2027-01-05" in words
+
+
+# ---- what cannot be renewed -------------------------------------------------------------------
+
+
+def fail(world: World, times: int, answer: tuple[int, object] = (503, "away")) -> None:
+    """Let the platform fail so often, each time when the account is due."""
+    for _ in range(times):
+        world.clock[0] = max(world.clock[0], world.app.logins()[0].renew_at or world.clock[0])
+        world.there.faults = [answer]
+        assert connecting.renew(world.app) == []
+
+
+def notices(world: World) -> list[Notice]:
+    """Write down what is to be told now, and return all notices so far."""
+    with db.writing(world.app.engine) as session:
+        gather(session, (Kept(),), RULES, world.clock[0])
+    with db.reading(world.app.engine) as session:
+        return list(session.exec(select(Notice)))
+
+
+def test_what_keeps_failing_to_be_renewed_is_told_its_owner_once_before_the_token_ends(world: World) -> None:
+    until = world.connect().token_until
+    fail(world, 3)
+    assert world.found(RENEWING) == []  # it may pass by itself
+    fail(world, 1)
+    (only,) = world.found(RENEWING)
+    assert until is not None
+    assert world.clock[0] < until
+    assert (only.subject, only.owner) == ("brand", world.app.colleague.name)
+    assert f"its token ends on {until:%Y-%m-%d at %H:%M} UTC and cannot be renewed" in only.says
+    assert "orchestrator connect consent brand" in only.says
+    assert "503" in only.says
+    assert [each.owner for each in notices(world)] == [world.app.colleague.name]
+    fail(world, 8)
+    assert [each.id for each in world.found(RENEWING)] == [only.id]
+    world.clock[0] += timedelta(days=1)
+    assert len(notices(world)) == 1  # it is told once, however long it goes on
+    assert world.app.logins()[0].status == "connected"  # and never disconnects
+
+
+def test_a_long_token_that_cannot_be_renewed_is_told_after_an_hour_of_tries(world: World) -> None:
+    world.there.lives = 60 * 86_400
+    world.connect()
+    fail(world, 9)
+    assert world.found(RENEWING) == []
+    began = world.app.logins()[0].checked_at
+    fail(world, 1)
+    assert len(world.found(RENEWING)) == 1
+    assert world.clock[0] < began + timedelta(days=60)
+
+
+def test_what_is_renewed_at_last_is_over_and_so_is_what_is_connected_again(world: World) -> None:
+    world.connect()
+    fail(world, 4)
+    assert len(world.found(RENEWING)) == 1
+    world.clock[0] += timedelta(minutes=10)
+    assert connecting.renew(world.app) == ["brand"]
+    assert world.found(RENEWING) == []
+
+
+def test_a_consent_that_is_over_is_told_even_where_no_post_waits(world: World) -> None:
+    world.connect()
+    fail(world, 1, (400, {"error": "invalid_grant"}))
+    (only,) = world.found(RENEWING)
+    assert only.subject == "brand (its consent is over)"
+    assert only.owner == world.app.colleague.name
+    assert "Its consent is over" in only.says
+    assert only.says.endswith("orchestrator connect consent brand")
+    world.connect()
+    assert world.found(RENEWING) == []
+
+
+def test_a_login_connected_by_hand_is_told_by_what_it_holds_back(world: World) -> None:
+    world.connect()
+    token = next(iter(world.there.access))
+    world.app.connect("consent", "brand", {"api": world.there.url, "token": token})
+    world.change(status=UNAUTHORIZED, reason="401")
+    assert world.found(RENEWING) == []
 
 
 # ---- posts ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from orchestrator.app import Orchestrator, schema
 from orchestrator.brand import NoticeWays
 from orchestrator.dispatch import last_beat
 from orchestrator.items import Item, Status
-from orchestrator.notices import CLOCK, DEAD_AFTER, EXPIRING, OVERDUE, Incident, Notice
+from orchestrator.notices import CLOCK, DEAD_AFTER, EXPIRING, OVERDUE, RENEWING, Incident, Notice
 from orchestrator.outbox import AttemptRow, Lease, Settled, rate
 
 Counted = tuple[tuple[str, int], ...]
@@ -106,7 +106,7 @@ def _incidents(session: Session) -> Counted:
 def troubles(session: Session) -> tuple[Incident, ...]:
     """List the open incidents that are about no single item, the oldest first."""
     mine = select(Incident).where(
-        _INCIDENT.c.kind.in_((OVERDUE, CLOCK, EXPIRING)), _INCIDENT.c.ended_at.is_(None)
+        _INCIDENT.c.kind.in_((OVERDUE, CLOCK, EXPIRING, RENEWING)), _INCIDENT.c.ended_at.is_(None)
     )
     return tuple(session.execute(mine.order_by(_INCIDENT.c.opened_at, _INCIDENT.c.id)).scalars())
 

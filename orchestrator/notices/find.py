@@ -9,20 +9,21 @@ from sqlalchemy import ColumnElement, Select, Table, exists, func, literal, sele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from orchestrator.accounts import CONNECTED, Account
+from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
 from orchestrator.brand import NoticeRules
 from orchestrator.items import Item, Status
 from orchestrator.notices.tables import Incident
 from orchestrator.outbox import AttemptRow, Settled
 from orchestrator.team import Colleague
 
-OVERDUE, CLOCK, EXPIRING = "overdue", "clock", "expiring"
+OVERDUE, CLOCK, EXPIRING, RENEWING = "overdue", "clock", "expiring", "renewing"
 OF_ITEMS = (Status.HELD, Status.UNCERTAIN, Status.FAILED, Status.EXPIRED)
-KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK, EXPIRING)
+KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK, EXPIRING, RENEWING)
 DEAD_AFTER = timedelta(minutes=2)  # a clock that has not beaten for so long does not live
 _NEWS = timedelta(days=1)  # nothing can be done about an expired item: it is news, for a day
 _AHEAD = (Status.QUEUED, Status.SENDING, Status.SCHEDULED)
 _LENGTH = 500
+_LONG, _OFTEN, _SOON = 10, 4, timedelta(hours=1)  # tries to renew: an hour of them; or fewer, near the end
 _WARNED = (1, 7, 14)  # days before a consent ends: each is told once, the nearest one alone
 # Plain tables: there may be a hundred thousand rows, and none of them has to come here.
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
@@ -66,6 +67,8 @@ def find(session: Session, inputs: Inputs, now: datetime) -> None:
     _keep(session, OVERDUE, found, inputs, now)
     ending = {(EXPIRING, each.subject): each for each in _expiring(session, now)}
     _keep(session, EXPIRING, ending, replace(inputs, awake=True), now)
+    failing = {(RENEWING, each.subject): each for each in _failing(session, now)}
+    _keep(session, RENEWING, failing, replace(inputs, awake=True), now)
     find_clock(session, inputs, now)
 
 
@@ -202,6 +205,25 @@ def _expiring(session: Session, now: datetime) -> Iterator[_Found]:
         says = f"nothing leaves on it from {at:%Y-%m-%d %H:%M} UTC on, until it is connected again"
         within = f"within {days} day{'' if days == 1 else 's'}"
         yield _Found(f"{name} ({within})", owner, f"{says}: orchestrator connect {channel} {name}", now)
+
+
+def _failing(session: Session, now: datetime) -> Iterator[_Found]:
+    """Find logins whose consent is over, or could not be renewed for long; what passes is not told."""
+    kept = _ACCOUNT.c
+    over = (kept.status == UNAUTHORIZED) & kept.renew_at.is_(None)
+    near = (kept.renew_tries >= _OFTEN) & (kept.token_until <= now + _SOON)
+    long = kept.renew_at.is_not(None) & ((kept.renew_tries >= _LONG) | near)
+    rows = select(kept.name, kept.channel, kept.reason, kept.renew_error, kept.renew_at, kept.token_until,
+                  _owner(kept.name)).where(kept.sealed_grant != b"", over | long)  # fmt: skip
+    for name, channel, reason, error, renews, until, owner in session.execute(rows.order_by(kept.name)).all():
+        again = f"orchestrator connect {channel} {name}"
+        if renews is None:
+            yield _Found(
+                f"{name} (its consent is over)", owner, f"{reason.rstrip('.')}: {again}"[:_LENGTH], now
+            )
+        else:
+            ends = f"its token ends on {until:%Y-%m-%d at %H:%M} UTC and cannot be renewed, which is tried on"
+            yield _Found(name, owner, f"{ends}. If it does not pass, {again}. {error}"[:_LENGTH], now)
 
 
 def _dead_clock(session: Session, beat: Beat | None, now: datetime) -> _Found | None:

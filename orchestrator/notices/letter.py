@@ -23,6 +23,7 @@ _MEANING = {
     "overdue": "due, and not leaving",
     "clock": "nothing leaves by itself",
     "expiring": "the consent of an account ends soon",
+    "renewing": "the consent of an account is over, or cannot be renewed",
 }
 
 
