@@ -68,6 +68,29 @@ class Hours:
         return found
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Quiet hours by the clock of one zone, as they are kept with an item."""
+
+    hours: Hours
+    zone: ZoneInfo
+
+    def __str__(self) -> str:
+        return f"{self.hours} {''.join(map(str, sorted(self.hours.days)))} {self.zone.key}"
+
+    @staticmethod
+    @cache
+    def read(kept: str) -> "Rest":
+        """Read what `str` wrote."""
+        hours, days, zone = kept.rsplit(" ", 2)
+        begin, end = map(read_clock, hours.split(" to "))
+        return Rest(span(begin, end, frozenset(map(int, days))), ZoneInfo(zone))
+
+    def after(self, at: datetime) -> datetime:
+        """Return the first moment from `at` on at which it is not quiet."""
+        return self.hours.after(at, self.zone)
+
+
 def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 

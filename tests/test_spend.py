@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel
 
-from connectors.base import Price, RejectedError, TemporaryError, UncertainError
+from connectors.base import Price, RejectedError, Repeat, TemporaryError, UncertainError
 from orchestrator import brand, db
 from orchestrator.brand import OutboxRules
 from orchestrator.errors import CheckError
-from orchestrator.items import Status
+from orchestrator.items import Item, Status
 from orchestrator.outbox import AttemptRow, Budgets, Outbox, Settled, State, spend
 from orchestrator.outbox.spend import Cost
-from tests.fake_platform import LIMITS, NOON, FakeConnector, lost_answer, raising, refusing
+from tests.fake_platform import LIMITS, NOON, FakeConnector, cannot_tell, lost_answer, raising, refusing
 from tests.outbox_world import RULES, World, make_world, ports, sqlite
 from tests.servers.postgres import PostgresServer
 
@@ -68,7 +68,7 @@ def tried(
         (State.UNCERTAIN, Settled.GIVEN_UP, True),
         (State.UNCERTAIN, Settled.NOT_THERE, False),
         (State.UNCERTAIN, Settled.NEVER_LEFT, False),
-        (State.UNCERTAIN, Settled.REPEATED, False),
+        (State.UNCERTAIN, Settled.REPEATED, True),
         (State.REJECTED, Settled.OPEN, False),
         (State.TEMPORARY, Settled.OPEN, False),
         (State.UNAUTHORIZED, Settled.OPEN, False),
@@ -309,6 +309,92 @@ def test_two_workers_spend_one_budget(world: World) -> None:
     workers[1].close()
     assert len(world.platform.posts) == 33
     assert spent(world) == 33 * 15_000
+
+
+def test_the_same_request_again_may_cost_again_so_both_are_reserved(world: World) -> None:
+    item = repeated(world, {"brand": 50 * CENT})
+    assert (world.status(item), world.platform.posts) == (Status.PUBLISHED, ["a"])
+    assert [each.settled for each in world.history(item)] == [Settled.REPEATED, Settled.OPEN]
+    assert spent(world) == 30_000
+
+
+def test_what_may_cost_again_is_not_repeated_without_money_for_it_and_a_person_is_asked(world: World) -> None:
+    item = repeated(world, {"brand": 2 * CENT})
+    assert (world.status(item), spent(world)) == (Status.UNCERTAIN, 15_000)
+    assert "it is not sent again: account brand has used $0.015" in world.history(item)[-1].error
+
+
+def repeated(world: World, monthly: dict[str, int]) -> str:
+    """Lose an answer on a platform that knows our key and cannot be looked at."""
+    world.platform.limits = replace(LIMITS, price=PRICE, repeat=Repeat.KEY)
+    item = world.item("a")
+    world.platform.steps["a"], world.platform.finds = [lost_answer], [cannot_tell] * 40
+    outbox = granted(world, monthly)
+    outbox.publish_due()
+    for _ in range(12):
+        world.clock.move(minutes=1)
+        outbox.recover()
+    outbox.close()
+    return item
+
+
+# ---- money again -------------------------------------------------------------------------------
+
+
+APRIL = datetime(2026, 4, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def held_back(world: World, count: int) -> list[str]:
+    """Queue so many items beyond what the budget pays for; return those that it holds."""
+    for n in range(33):
+        world.item(f"paid {n}")
+    ids = [world.item(f"text {n}", due_at=NOON + timedelta(seconds=n + 1)) for n in range(count)]
+    world.clock.move(minutes=1)
+    world.outbox.publish_due()
+    assert {world.status(each) for each in ids} == {Status.HELD}
+    return ids
+
+
+def test_a_new_month_lets_go_what_the_last_one_held_back_at_the_brands_pace(world: World) -> None:
+    ids = held_back(world, 4)
+    world.outbox.recover()
+    assert {world.status(each) for each in ids} == {Status.HELD}
+    world.clock.now = APRIL
+    world.outbox.recover()
+    assert [world.status(each) for each in ids] == [Status.QUEUED] * 4
+    assert [(world.get(each).leave_at - APRIL).total_seconds() for each in ids] == [0, 2, 4, 6]
+    world.outbox.until_idle()
+    assert len(world.platform.posts) == 37
+    assert spent(world) == 4 * 15_000
+
+
+def test_a_raised_budget_lets_go_as_many_as_it_pays_for_and_no_more_in_a_second_look(world: World) -> None:
+    ids = held_back(world, 4)
+    more = granted(world, {"brand": 53 * CENT})
+    assert more.recover() == 2
+    assert more.recover() == 0  # those two are not in the books yet
+    assert [world.status(each) for each in ids] == ["queued", "queued", "held", "held"]
+    more.close()
+
+
+def test_what_is_over_by_then_expires_and_what_is_held_for_something_else_stays(world: World) -> None:
+    over, good = held_back(world, 2)
+    with db.writing(world.engine) as session:
+        session.get_one(Item, over).expires_at = APRIL
+    other = world.item("other", status=Status.HELD, reason="is 3 h late: send it now or cancel it")
+    world.clock.now = APRIL
+    world.outbox.recover()
+    assert [world.status(each) for each in (over, good, other)] == ["expired", "queued", "held"]
+    assert "before there was money for it again" in world.get(over).reason
+
+
+def test_nothing_is_let_go_on_an_account_that_must_be_connected_again(world: World) -> None:
+    ids = held_back(world, 1)
+    with db.writing(world.engine) as session:
+        world.accounts.unauthorized(session, "brand", "token revoked", world.clock.now)
+    world.clock.now = APRIL
+    world.outbox.recover()
+    assert world.status(ids[0]) == Status.HELD
 
 
 # ---- brand.yaml --------------------------------------------------------------------------------

@@ -374,6 +374,34 @@ def test_a_message_to_a_person_waits_for_morning_where_they_live_and_a_post_only
     }
 
 
+def test_an_item_carries_the_quiet_hours_that_it_keeps_where_it_leaves_late(making: Making) -> None:
+    people = (reader("ada"), reader("bea", country="DE"))
+    given = again(making, recipients=people, accounts=ACCOUNTS[1:], quiet=NIGHT)
+    kept = {(i.play, i.person_id): i.quiet for i in plan.make(given).new}
+    assert kept == {
+        ("show", ""): "",
+        ("write", "ada"): "21:00 to 08:00 0123456 America/New_York",
+        ("write", "bea"): "21:00 to 08:00 0123456 Europe/Berlin",
+    }
+    loud = plan.make(_reworded(given, {"show": {"every": "monday 09:00", "quiet": "keep"},
+                                       "write": {"every": "monday 22:00", "quiet": "none"}}))  # fmt: skip
+    assert {(i.play, i.quiet) for i in loud.new} == {
+        ("show", "21:00 to 08:00 0123456 America/New_York"), ("write", "")
+    }  # fmt: skip
+
+
+def test_other_quiet_hours_change_what_stands_and_are_told_so(making: Making) -> None:
+    given = again(making, recipients=(reader("ada"),), accounts=ACCOUNTS[2:])
+    stands = applied(plan.make(given))
+    late = Quiet.model_validate({"from": "23:00", "to": "05:00"})  # at another time than any item's
+    changed = plan.make(replace(given, standing=stands, quiet=late)).changed
+    assert {each.what for each in changed} == {("quiet hours",)}
+    early = tuple(replace(each, terms=replace(item, hand_over=60).terms)
+                  for each, item in zip(stands, plan.make(given).planned, strict=True))  # fmt: skip
+    both = plan.make(replace(given, standing=early, quiet=late)).changed
+    assert {each.what for each in both} == {("quiet hours and hand-over",)}
+
+
 def test_what_quiet_hours_put_off_keeps_its_order(making: Making) -> None:
     given = _reworded(
         again(making, recipients=(reader("ada"),), accounts=ACCOUNTS[2:], quiet=NIGHT),

@@ -105,7 +105,7 @@ def _as_it_stands(item: Item, said: str, approved: bool | None) -> Standing:
         person_id=item.person_id,
         body=said,
         terms=PlannedItem.spell_terms(
-            item.goal, _numbers(item.tiers), item.late, item.expires_at, item.hand_over
+            item.goal, _numbers(item.tiers), item.late, item.expires_at, (item.quiet, item.hand_over)
         ),
         approved=approved is True,
         moved=item.moved,
@@ -189,6 +189,7 @@ def _content(item: PlannedItem) -> dict[str, Any]:
         "due_at": item.due_at,
         "leave_at": item.due_at - timedelta(seconds=item.hand_over),
         "hand_over": item.hand_over,
+        "quiet": item.quiet,
         "expires_at": item.expires_at,
         "late": item.late,
         "rev": item.rev,

@@ -62,10 +62,12 @@ class Changes:
     published_at: datetime | None = None
     leave_at: datetime | None = None
     stop_id: int | None = None
+    held_for: str | None = None
 
-    def set(self) -> dict[str, Any]:
-        """Return the columns that change."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+    def set(self, to: Status | None = None) -> dict[str, Any]:
+        """Return the columns that change; what is held says each time anew what else it is held for."""
+        found = {name: value for name, value in vars(self).items() if value is not None}
+        return {"held_for": "", **found} if to is Status.HELD else found
 
 
 def shift(
@@ -77,7 +79,7 @@ def shift(
     """
     _check(expected, to)
     change = update(Item).where(col(Item.id) == item_id, col(Item.status) == expected)
-    result = session.execute(change.values(status=to.value, updated_at=now, **(changes or Changes()).set()))
+    result = session.execute(change.values(status=to.value, updated_at=now, **(changes or Changes()).set(to)))
     assert isinstance(result, CursorResult)
     return result.rowcount == 1
 

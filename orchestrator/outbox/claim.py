@@ -17,13 +17,13 @@ from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox import rate, spend, stops
+from orchestrator.outbox.late import GRACE, awake
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import Stop
 from orchestrator.outbox.tries import Claim, Leaving, claim_of, take_all
 
 __all__ = ["GRACE", "Claim", "Claimed", "claim", "claim_of", "claimable"]
 
-GRACE = timedelta(minutes=10)  # a play that may not be late is not late yet
 _NOBODY: Mapping[str, int] = MappingProxyType({})
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 
@@ -140,24 +140,36 @@ class _Round:
 
     def _stopped(self, row: Any) -> tuple[Status, Changes] | None:
         stop = stops.over(self.stops, row) if self.stops else None
-        return (Status.HELD, Changes(reason=stops.reason(stop), stop_id=stop.id)) if stop else None
+        return _aside(Status.HELD, stops.reason(stop), stop.id or 0) if stop else None
 
     def _put_aside(self, item_id: str, to: Status, changes: Changes) -> None:
         self.aside.setdefault(to, {})[item_id] = changes
 
     def _special(self, item: Item, limits: Capabilities | None, connected_at: datetime | None) -> None:
+        if self._quiet(item):
+            return
         at = _handed_over(item, limits, self.now)
         if at is None and item.hand_over and item.due_at > self.now:
             self.put_off.append({"of": item.id, "at": item.due_at})
             return
         price, refused = self._price(item, limits)
         if refused:
-            self._put_aside(item.id, Status.HELD, Changes(reason=refused, stop_id=0))
+            self._put_aside(item.id, *_aside(Status.HELD, refused, held_for=spend.BUDGET))
             return
         if item.person_id and not self._may_contact(item):
             return
         self.reserved += price
         self.leaving.append(Leaving(item, connected_at, at, price))
+
+    def _quiet(self, item: Item) -> bool:
+        """Put off what is late and would leave in quiet hours, unless its time is over before they end."""
+        at = awake(item.quiet, item.due_at, self.now)
+        if at > self.now and item.expires_at is not None and item.expires_at <= at:
+            over = f"its time is over at {item.expires_at:%Y-%m-%d %H:%M} UTC, before its quiet hours end"
+            self._put_aside(item.id, *_aside(Status.EXPIRED, over))
+        elif at > self.now:
+            self.put_off.append({"of": item.id, "at": at})
+        return at > self.now
 
     def _price(self, item: Item, limits: Capabilities | None) -> tuple[int, str]:
         if limits is None or limits.price is None:
@@ -192,8 +204,8 @@ def _late(item: Item, now: datetime) -> tuple[Status, Changes] | None:
     return None
 
 
-def _aside(to: Status, reason: str) -> tuple[Status, Changes]:
-    return to, Changes(reason=reason, stop_id=0)
+def _aside(to: Status, reason: str, stop_id: int = 0, held_for: str = "") -> tuple[Status, Changes]:
+    return to, Changes(reason=reason, stop_id=stop_id, held_for=held_for)
 
 
 def _spell(late: timedelta) -> str:
@@ -222,7 +234,7 @@ _SPECIAL = or_(
     _ITEM.c.person_id != "",
     _ITEM.c.hand_over > 0,
     _ITEM.c.expires_at <= bindparam("now"),
-    and_(_ITEM.c.late != "send", _ITEM.c.due_at < bindparam("grace")),
+    and_(or_(_ITEM.c.late != "send", _ITEM.c.quiet != ""), _ITEM.c.due_at < bindparam("grace")),
 )
 _COLUMNS = (
     _ITEM.c[name] for name in ("id", "rev", "account", "channel", "campaign_id", "tiers", "person_id")

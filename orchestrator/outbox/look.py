@@ -27,7 +27,7 @@ from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.errors import OutsideError
 from orchestrator.items import Changes, Item, Revision, Status
-from orchestrator.outbox import ends, native, stops
+from orchestrator.outbox import ends, native, spend, stops
 from orchestrator.outbox.attempt import LiveAttempt, ours
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
@@ -284,6 +284,8 @@ def _not_there(means: Means, session: Session, row: AttemptRow, now: datetime) -
 def _send_again(means: Means, session: Session, row: AttemptRow, finding: Finding) -> Claim | None:
     item, now = session.get_one(Item, row.item_id), means.now()
     why_not = means.ports.may_contact(session, item) if item.person_id else ""
+    # It may cost a second time; where there is no money for that, a person says whether it is there.
+    why_not = why_not or spend.refused(session, item.account, spend.Cost(row.price), means.ports.budgets, now)
     if why_not:
         row.error = f"{row.error}; it is not sent again: {why_not}"
         return None

@@ -13,6 +13,7 @@ from orchestrator import items
 from orchestrator.errors import CheckError, ConflictError
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox import stops
+from orchestrator.outbox.line import Line
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.stops import Scope
 from orchestrator.outbox.tables import Stop
@@ -57,7 +58,7 @@ def resume(means: Means, session: Session, order: Order) -> Resumed:
         stop.resumed_at, stop.resumed_by = now, order.by
     session.flush()
     gap = timedelta(minutes=1) / (order.pace or means.rules.pace)
-    return _Line(means, session, now, gap).let_go(ended)
+    return _Rest(means, session, now, gap).let_go(ended)
 
 
 def _ended(session: Session, order: Order) -> list[Stop]:
@@ -97,14 +98,15 @@ class _Row:
     due_at: datetime
     expires_at: datetime | None
     leave_at: datetime
+    quiet: str
 
 
-class _Line:
+class _Rest:
     """What waited, one behind the other on each account, up to where an item leaves at its own time."""
 
     def __init__(self, means: Means, session: Session, now: datetime, gap: timedelta) -> None:
-        self._means, self._session, self._now, self._gap = means, session, now, gap
-        self._next: dict[str, datetime] = {}
+        self._means, self._session, self._now = means, session, now
+        self._line = Line(now, gap)
         self._queued: dict[str, datetime] = {}
         self._expired = self._stopped = 0
 
@@ -114,12 +116,13 @@ class _Line:
         for row in self._waited(ended):
             other = stops.over(remaining, row)
             self._give(row) if other is None else self._keep_back(row, other)
-        for account in list(self._next):
+        for account in self._line.accounts():
             for row in self._behind(account):
-                if row.leave_at >= self._next[account]:
+                if row.leave_at >= self._line.end(account):
                     break  # the end of the line: from here on everything leaves at its own time
-                if row.id not in self._queued and stops.over(remaining, row) is None:
-                    self._give(row)
+                in_line = self._line.within(account, row.leave_at) and row.id not in self._queued
+                if in_line and stops.over(remaining, row) is None:
+                    self._give(row, row.leave_at)
         numbers, moments = tuple(stop.id or 0 for stop in ended), self._queued.values()
         first, last = min(moments, default=None), max(moments, default=None)
         return Resumed(numbers, len(moments), self._expired, self._stopped, first, last)
@@ -151,16 +154,16 @@ class _Line:
         query = sql_select(*columns).where(*where).order_by(*order).limit(limit)
         return [_Row(*found) for found in self._session.execute(query)]
 
-    def _give(self, row: _Row) -> None:
+    def _give(self, row: _Row, wanted: datetime | None = None) -> None:
         """Let an item leave at the next free moment of its account, unless its time is over by then."""
-        at = max(self._next.get(row.account, self._now), self._now)
+        at = self._line.moment(row.account, row.due_at, row.quiet, wanted)
         if row.expires_at is not None and row.expires_at <= at:
             over = f"{row.expires_at:%Y-%m-%d %H:%M} UTC"
             reason = f"its time was over at {over}, before it could leave after a stop"
             self._expired += self._shift(row, Status.EXPIRED, Changes(reason=reason, stop_id=0))
             return
         if self._shift(row, Status.QUEUED, Changes(reason="", stop_id=0, leave_at=at)):
-            self._next[row.account] = at + self._gap
+            self._line.take(row.account, at)
             self._queued[row.id] = at
             self._means.ports.wake(self._session, [row.id], at)
 

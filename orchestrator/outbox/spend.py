@@ -16,9 +16,11 @@ from orchestrator import money
 from orchestrator.outbox import rate
 from orchestrator.outbox.tables import AttemptRow, Settled, State
 
+BUDGET = "budget"  # what items are held for that an account has no money for
 _SPENDS = (State.PREPARED, State.SENDING, State.ACCEPTED)
-# REPEATED is not among them: the try that repeats it has the price, and the platform takes it once for both.
-_MAYBE = (Settled.OPEN, Settled.PUBLISHED, Settled.GIVEN_UP)
+# REPEATED is among them, though the try that repeats it has a price as well: whether a platform takes money
+# for a call that it answers from memory is nowhere promised, so both are reserved.
+_MAYBE = (Settled.OPEN, Settled.PUBLISHED, Settled.GIVEN_UP, Settled.REPEATED)
 
 
 @dataclass(frozen=True)

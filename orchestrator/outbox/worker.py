@@ -15,7 +15,7 @@ from orchestrator.accounts import Accounts
 from orchestrator.brand import OutboxRules
 from orchestrator.errors import OutsideError
 from orchestrator.items import Changes, Status
-from orchestrator.outbox import decide, halting, look, native, recover, resuming, stops, waiting
+from orchestrator.outbox import decide, halting, look, native, paying, recover, resuming, stops, waiting
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.crew import Crew
 from orchestrator.outbox.deliver import Delivered, Later, Tell, deliver
@@ -124,7 +124,7 @@ class Outbox:
     # ---- looking ------------------------------------------------------------------------------
 
     def recover(self, now: datetime | None = None) -> int:
-        """Take back lapsed leases, release items held for accounts that are back, look for what is uncertain.
+        """Take back lapsed leases, release what waited for an account or for money, look after the uncertain.
 
         Returns how many leases, items and looks that were. Idempotent. A clock that was just set forward is
         not believed for the length of a lease: what looks lapsed may be under way. What a clock wrote that
@@ -132,6 +132,7 @@ class Outbox:
         """
         moment = now or self._means.now()
         done = self._setback.put_right(self._means) + recover.release_all(self._means)
+        done += paying.release(self._means)
         if not self._steady.believed(self._means.rules.lease):
             return done
         while lapsed := self._lapse(self._means, moment):

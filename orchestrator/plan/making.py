@@ -210,6 +210,7 @@ class _Maker:
             status_on_apply="planned" if self.given.playbook.rules.approval == "required" else "queued",
             slot=slot.turn.slot,
             hand_over=int(play.hand_over.total_seconds()) if play.hand_over else 0,
+            quiet=self.calendar.rest(*self._at(slot)),
         )
 
     def _post(self, slot: _Slot, id_: str) -> tuple[Post, LinkPlan | None]:

@@ -47,7 +47,7 @@ class Standing:
     channel: str = ""
     person_id: str = ""
     body: str = ""  # canonical JSON of its post
-    terms: str = ""  # goal, tiers, late, expiry, hand-over: what may change without new approval
+    terms: str = ""  # goal, tiers, late, expiry, quiet hours, hand-over: what may change without new approval
     approved: bool = False  # a colleague approved this very revision
     moved: bool = False  # a colleague chose its time
     left: bool = False  # it reached somebody, wherever it stands now
@@ -116,20 +116,20 @@ class PlannedItem:
     status_on_apply: str  # planned or queued
     slot: str = ""  # the day of its occurrence, where the play recurs
     hand_over: int = 0  # seconds before its time from which the platform is to hold it; 0: never
+    quiet: str = ""  # quiet hours that it keeps where it leaves late, as `quiet.Rest` writes them
 
     @property
     def terms(self) -> str:
         """Return what may change without a new revision, as one text to compare."""
-        return self.spell_terms(self.goal, self.tiers, self.late, self.expires_at, self.hand_over)
+        rest = (self.quiet, self.hand_over)
+        return self.spell_terms(self.goal, self.tiers, self.late, self.expires_at, rest)
 
     @staticmethod
     def spell_terms(
-        goal: str, tiers: tuple[int, ...], late: str, expires_at: datetime | None, hand_over: int = 0
+        goal: str, tiers: tuple[int, ...], late: str, expires_at: datetime | None, rest: tuple[str, int]
     ) -> str:
-        """Write terms as one text, so that two of them can be compared."""
-        return json.dumps(
-            [goal, list(tiers), late, expires_at.isoformat() if expires_at else None, hand_over]
-        )
+        """Write terms as one text, so that two can be compared; `rest` are quiet hours and hand-over."""
+        return json.dumps([goal, list(tiers), late, expires_at.isoformat() if expires_at else None, *rest])
 
 
 @dataclass(frozen=True)

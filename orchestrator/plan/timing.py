@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.plan.messages import PlanInput
 from orchestrator.playbook import Every, Play
-from orchestrator.quiet import Hours, home
+from orchestrator.quiet import Hours, Rest, home
 
 _APART = timedelta(minutes=1)  # messages that quiet hours put off to one moment, so that their order holds
 
@@ -59,6 +59,11 @@ class Calendar:
         zone = self._zone(play, channel, turn, country)
         follows = self._after(play, channel, turn.next_at, zone) - self._after(play, channel, turn.at, zone)
         return min(follows, play.sell_by or follows)
+
+    def rest(self, play: Play, channel: str, turn: Turn, country: str) -> str:
+        """Write down the quiet hours that an item keeps where it leaves late; "" where it keeps none."""
+        hours = self._hours(play, channel)
+        return str(Rest(hours, self._zone(play, channel, turn, country))) if hours else ""
 
     # ---- which times --------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
+from itertools import zip_longest
 
 from orchestrator.plan.messages import Change, PlannedItem, Standing, body
 
@@ -31,9 +32,12 @@ def differences(before: Standing, item: PlannedItem) -> tuple[str, ...]:
 
 
 def _terms(old: str, new: str) -> str:
-    """Name the terms that differ; where only the hand-over does, it."""
-    early = json.loads(old or "[]")[:-1] == json.loads(new)[:-1]
-    return "hand-over" if early else "goal, tiers or expiry"
+    """Name the terms that differ; where only quiet hours or the hand-over do, them."""
+    pairs = list(zip_longest(json.loads(old or "[]"), json.loads(new)))
+    *first, quiet, early = (before != after for before, after in pairs)
+    if any(first):
+        return "goal, tiers or expiry"
+    return " and ".join(["quiet hours"] * quiet + ["hand-over"] * early)
 
 
 def few(sign: str, told: Iterable[tuple[PlannedItem | Standing, str]], zone: tzinfo = UTC) -> Iterator[str]:
