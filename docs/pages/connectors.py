@@ -97,12 +97,18 @@ def _facts(limits: Capabilities) -> list[tuple[str, str]]:
         ("Price of a post", _price(limits)),
         ("API", _version(limits)),
         ("Readings", codes(sorted(limits.metrics)) or "none: not reported"),
-        ("Speaks to", "one person" if limits.personal else "everybody"),
+        ("Speaks to", _listener(limits)),
         ("Subject", "needed" if limits.subject else "none"),
         ("Threads", _yes(limits.threads)),
         ("Deletes", _yes(limits.deletes)),
         ("Keeps posts for later", _yes(limits.schedules is not None)),
     ]  # fmt: skip
+
+
+def _listener(limits: Capabilities) -> str:
+    if limits.offers:
+        return "one person, who shares it in their own name"
+    return "one person" if limits.personal else "everybody"
 
 
 def _repeat(limits: Capabilities) -> str:
