@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from itertools import takewhile
 from typing import Any
 
 import requests
@@ -13,11 +14,9 @@ from pydantic import BaseModel, HttpUrl, SecretStr, model_validator
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     Count,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     Repeat,
@@ -27,7 +26,7 @@ from connectors.base import (
 )
 from connectors.discord.answers import Author, Line, Message, Name
 from connectors.http import Address, MissingError
-from connectors.media import fit
+from connectors.http.connector import HttpConnector, counted, listed
 
 _PAGE, _PAGES = 100, 20
 _SKEW = timedelta(minutes=1)
@@ -35,7 +34,7 @@ _NONCE = 25  # characters at most
 _WHOLE = 25_000_000  # bytes of one request
 
 
-class Discord(Connector):
+class Discord(HttpConnector[Line]):
     """One channel. A bot may repeat a message under its nonce and look for it; a webhook can do neither."""
 
     name = "discord"
@@ -78,14 +77,17 @@ class Discord(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        token = settings.token.get_secret_value()
-        self.http = Line(settings.api, {"Authorization": f"Bot {token}"} if token else {}, timeout)
-        self.hook = _hook(settings)  # the id and the secret half of a webhook's address, () for a bot
-        self.http.secrets |= set(self.hook[1:])
+    def line(self) -> Line:
+        """Speak as the bot; a webhook's secret stands in its address."""
+        token = self.settings.token.get_secret_value()
+        line = Line(self.settings.api, {"Authorization": f"Bot {token}"} if token else {}, self.timeout)
+        line.secrets |= set(self.hook[1:])
+        return line
+
+    @property
+    def hook(self) -> tuple[str, ...]:
+        """Return the id and the secret half of a webhook's address, () for a bot."""
+        return _hook(self.settings)
 
     def whoami(self) -> str:
         """Return `#channel`, or the webhook's name."""
@@ -113,16 +115,11 @@ class Discord(Connector):
             found.append(f"has {size} bytes of pictures and videos, the limit is {_WHOLE}")
         return found
 
-    def quota(self) -> Quota | None:
-        """Return what Discord last said is left on this route."""
-        return self.http.quota
-
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Send one message; nobody is pinged by it."""
-        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         body: dict[str, Any] = {"content": post.text, "allowed_mentions": {"parse": []}}
         if not self.hook:
             body |= {"nonce": _nonce(attempt.key), "enforce_nonce": True}
@@ -164,18 +161,17 @@ class Discord(Connector):
         return mine and told.content.strip() == post.text.strip() and not attempt.taken(told.id)
 
     def _since(self, attempt: Attempt) -> Iterator[Message]:
-        asked = {"limit": str(_PAGE)}
+        since, said = (
+            attempt.started_at - _SKEW,
+            "The channel does not list its messages back to this attempt.",
+        )
+        return takewhile(lambda each: each.timestamp >= since, listed(self._page, _PAGES, said))
+
+    def _page(self, mark: str) -> tuple[list[Message], str]:
+        asked = {"limit": str(_PAGE)} | ({"before": mark} if mark else {})
         path = f"/api/v10/channels/{self.settings.channel}/messages"
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", path, list[Message], params=asked)
-            for each in page:
-                if each.timestamp < attempt.started_at - _SKEW:
-                    return
-                yield each
-            if len(page) < _PAGE:
-                return
-            asked["before"] = page[-1].id
-        raise UncertainError("The channel does not list its messages back to the time of this attempt.")
+        page = self.http.ask("GET", path, list[Message], params=asked)
+        return page, page[-1].id if len(page) == _PAGE else ""
 
     def _published(self, told: Message) -> Published:
         place = self.memory.get("place", "")
@@ -186,8 +182,7 @@ class Discord(Connector):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Count the reactions to each message; one that is gone reports nothing."""
-        now = datetime.now(UTC)
-        return [Reading(each, "reactions", self._reactions(each), now) for each in ids]
+        return counted(ids, ["reactions"], {id: {"reactions": self._reactions(id)} for id in ids})
 
     def _reactions(self, id: str) -> float | None:
         try:
@@ -203,18 +198,11 @@ class Discord(Connector):
 
     def delete(self, id: str) -> None:
         """Delete a message; one that is gone already is fine."""
-        try:
-            if self.hook:
-                hook, secret = self.hook
-                self.http.fetch("DELETE", f"/api/v10/webhooks/{hook}/{secret}/messages/{id}")
-            else:
-                self.http.fetch("DELETE", f"/api/v10/channels/{self.settings.channel}/messages/{id}")
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        if self.hook:
+            hook, secret = self.hook
+            self.http.remove("DELETE", f"/api/v10/webhooks/{hook}/{secret}/messages/{id}")
+        else:
+            self.http.remove("DELETE", f"/api/v10/channels/{self.settings.channel}/messages/{id}")
 
 
 def _hook(settings: "Discord.Settings") -> tuple[str, ...]:

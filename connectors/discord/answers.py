@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import requests
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from connectors.base import ConnectorError, UnauthorizedError
 from connectors.http import Http
@@ -68,7 +68,4 @@ class Line(Http):
         return told if told is not None else super().waits(response)
 
     def _refused(self, response: requests.Response) -> Refused:
-        try:
-            return Refused.model_validate_json(response.content)
-        except ValidationError:
-            return Refused()
+        return self.refusal(response, Refused)

@@ -1,8 +1,8 @@
 """LinkedIn, through its versioned API: https://learn.microsoft.com/en-us/linkedin/marketing/community-management/"""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import regex
@@ -11,11 +11,9 @@ from pydantic import BaseModel, Field, HttpUrl, SecretStr
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     OAuth,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     Repeat,
@@ -23,14 +21,14 @@ from connectors.base import (
     Video,
     problems,
 )
-from connectors.http import Address, MissingError
+from connectors.http import Address
+from connectors.http.connector import HttpConnector, bearer, counted
 from connectors.linkedin import text
-from connectors.linkedin.answers import Comment, Member, Organization, Written
-from connectors.linkedin.looking import comments, earliest, posts, published
+from connectors.linkedin.answers import Comment, Member, Organization
+from connectors.linkedin.looking import comments, earliest, named, posts, published
 from connectors.linkedin.reading import MEMBER, ORGANIZATION, counts, shares
-from connectors.linkedin.rest import DuplicateError, ForbiddenError, Rest, key
-from connectors.linkedin.uploading import upload
-from connectors.media import fit
+from connectors.linkedin.rest import DuplicateError, Rest, key
+from connectors.linkedin.uploading import carried
 
 # Each lives for a year at least: https://learn.microsoft.com/en-us/linkedin/marketing/integrations/migrations
 _VERSION = "202607"
@@ -44,7 +42,7 @@ def _sunset(version: str) -> date:
     return date(int(version[:4]) + 1, int(version[4:6]), 15)
 
 
-class LinkedIn(Connector):
+class LinkedIn(HttpConnector[Rest]):
     """One organisation's page, or the member that the token belongs to."""
 
     name = "linkedin"
@@ -95,23 +93,16 @@ class LinkedIn(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        headers = {
-            "Authorization": f"Bearer {settings.token.get_secret_value()}",
-            "LinkedIn-Version": settings.version,
-            "X-Restli-Protocol-Version": "2.0.0",
-        }
-        self.http = Rest(settings.api, headers, timeout)
+    def line(self) -> Rest:
+        """Speak under the token of the account, in the version that was set."""
+        named = {"LinkedIn-Version": self.settings.version, "X-Restli-Protocol-Version": "2.0.0"}
+        return Rest(self.settings.api, {**bearer(self.settings.token), **named}, self.timeout)
 
     def whoami(self) -> str:
         """Return the name of the organisation or the member."""
         if self.settings.organization:
-            return self.http.ask(
-                "GET", f"/rest/organizations/{self.settings.organization}", Organization
-            ).name
+            path = f"/rest/organizations/{self.settings.organization}"
+            return self.http.ask("GET", path, Organization).name
         me = self.http.ask("GET", "/v2/userinfo", Member)
         self.memory["member"] = me.sub
         return me.name or me.sub
@@ -124,10 +115,6 @@ class LinkedIn(Connector):
             return here
         return replace(here, repeat=Repeat.NOTHING, metrics=frozenset(MEMBER))
 
-    def quota(self) -> Quota | None:
-        """Return what LinkedIn last said is left."""
-        return self.http.quota
-
     def problems(self, post: Post) -> list[str]:
         """Say what LinkedIn would refuse; a comment is not escaped, and has no pictures here."""
         limits = self.limits()
@@ -139,8 +126,7 @@ class LinkedIn(Connector):
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload pictures or a video, then post; a reply is a comment."""
-        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         if post.reply_to:
             return self._comment(post, attempt)
         body: dict[str, Any] = {
@@ -153,7 +139,7 @@ class LinkedIn(Connector):
             "lifecycleState": "PUBLISHED",
             "isReshareDisabledByAuthor": not self.settings.reshares,
         }  # fmt: skip
-        content = self._content(post, attempt)
+        content = carried(self.http, self._author(), post, attempt)
         body |= {"content": content} if content else {}
         try:
             response = self.http.commit(attempt, "POST", "/rest/posts", json=body)
@@ -166,17 +152,6 @@ class LinkedIn(Connector):
         if not urn.startswith("urn:li:"):
             raise UncertainError(f"{self.http.host} accepted, but did not say what the post is called.")
         return published(urn)
-
-    def _content(self, post: Post, attempt: Attempt) -> dict[str, Any]:
-        author = self._author()
-        files = [(upload(self.http, author, each, n, attempt), each) for n, each in enumerate(post.media)]
-        pictures = [{"id": urn, "altText": each.alt} for urn, each in files]
-        if len(pictures) > 1:
-            return {"multiImage": {"images": pictures}}
-        if pictures:
-            return {"media": pictures[0]}
-        # LinkedIn fetches no title: without one there is no preview, and the link is in the text.
-        return {"article": {"source": post.link, "title": post.subject}} if post.link and post.subject else {}
 
     def _comment(self, post: Post, attempt: Attempt) -> Published:
         above = _COMMENT_URN.fullmatch(post.reply_to)
@@ -202,7 +177,7 @@ class LinkedIn(Connector):
         """Look through the organisation's posts since the try; at a member's only if LinkedIn named one."""
         since = attempt.started_at - _SKEW
         if not self.settings.organization:
-            told = self._named(post, attempt, since)
+            told = named(self.http, post, attempt, since)
             if told is None:
                 raise UncertainError(f"{self.http.host} lets nobody list a member's posts.")
             return told
@@ -211,18 +186,9 @@ class LinkedIn(Connector):
             said = [each for each in comments(self.http, post.reply_to) if each.says(post, author)]
             return earliest([(each.at, each.urn) for each in said if each.at >= since], attempt)
         alike = [each for each in posts(self.http, author, since) if each.says(post)]
-        return earliest([(each.at, each.id) for each in alike], attempt) or self._named(post, attempt, since)
-
-    def _named(self, post: Post, attempt: Attempt, since: datetime) -> Published | None:
-        """Look at the post that LinkedIn called a duplicate of ours: it may be gone, or an older one."""
-        urn = attempt.kept.get("duplicate", "")
-        if not urn or post.reply_to or attempt.taken(urn):
-            return None
-        try:
-            told = self.http.ask("GET", f"/rest/posts/{key(urn)}", Written)
-        except (MissingError, ForbiddenError):  # a ghost, or a member's, which few apps may read
-            return None
-        return published(urn) if told.at >= since and told.says(post) else None
+        return earliest([(each.at, each.id) for each in alike], attempt) or named(
+            self.http, post, attempt, since
+        )
 
     # ---- read and delete ----------------------------------------------------------------------
 
@@ -230,21 +196,13 @@ class LinkedIn(Connector):
         """Read what LinkedIn counted; figures can go down, and comments have none."""
         ours = self.settings.organization
         told = shares(self.http, self._author(), ids) if ours else {id: counts(self.http, id) for id in ids}
-        now, metrics = datetime.now(UTC), sorted(self.limits().metrics)
-        return [Reading(id, metric, told.get(id, {}).get(metric), now) for id in ids for metric in metrics]
+        return counted(ids, sorted(self.limits().metrics), told)
 
     def delete(self, id: str) -> None:
         """Delete a post or a comment; one that is gone already is fine."""
         comment = _COMMENT_URN.fullmatch(id)
-        try:
-            if comment:
-                path = f"/rest/socialActions/{key(comment['thread'])}/comments/{comment['id']}"
-                self.http.fetch("DELETE", path, params={"actor": self._author()})
-            else:
-                self.http.fetch("DELETE", f"/rest/posts/{key(id)}", headers={"X-RestLi-Method": "DELETE"})
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        if comment:
+            path = f"/rest/socialActions/{key(comment['thread'])}/comments/{comment['id']}"
+            self.http.remove("DELETE", path, params={"actor": self._author()})
+        else:
+            self.http.remove("DELETE", f"/rest/posts/{key(id)}", headers={"X-RestLi-Method": "DELETE"})

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from connectors.base import Attempt, Published, UncertainError
+from connectors.base import Attempt, Post, Published, UncertainError
+from connectors.http import MissingError
 from connectors.linkedin.answers import Comment, Comments, Posts, Written
-from connectors.linkedin.rest import Rest, key
+from connectors.linkedin.rest import ForbiddenError, Rest, key
 
 _PAGE, _PAGES = 100, 10
 
@@ -35,6 +36,18 @@ def comments(http: Rest, above: str) -> Iterator[Comment]:
         if len(told) < _PAGE:
             return
     raise UncertainError(f"{http.host} does not list all the comments on {above}.")
+
+
+def named(http: Rest, post: Post, attempt: Attempt, since: datetime) -> Published | None:
+    """Look at the post that LinkedIn called a duplicate of ours: it may be gone, or an older one."""
+    urn = attempt.kept.get("duplicate", "")
+    if not urn or post.reply_to or attempt.taken(urn):
+        return None
+    try:
+        told = http.ask("GET", f"/rest/posts/{key(urn)}", Written)
+    except (MissingError, ForbiddenError):  # a ghost, or a member's, which few apps may read
+        return None
+    return published(urn) if told.at >= since and told.says(post) else None
 
 
 def earliest(found: Sequence[tuple[datetime, str]], attempt: Attempt) -> Published | None:

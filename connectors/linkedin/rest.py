@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import regex
 import requests
-from pydantic import ValidationError
 
 from connectors.base import ConnectorError, RejectedError, UnauthorizedError
 from connectors.http import Http
@@ -39,7 +38,7 @@ class Rest(Http):
 
     def judge(self, response: requests.Response) -> ConnectorError | None:
         """Say what a named error means where its status misleads."""
-        told, status, said = _refusal(response), response.status_code, self.sentence(response)
+        told, status, said = self.refusal(response, Refusal), response.status_code, self.sentence(response)
         if status == 426 or told.codes & _VERSION:  # nothing of this account can be done until it is set anew
             version = str(self.session.headers["LinkedIn-Version"])
             return UnauthorizedError(f"Set `version` of the account to a later one than {version}: {said}")
@@ -50,7 +49,7 @@ class Rest(Http):
 
     def reason(self, response: requests.Response) -> str:
         """Return LinkedIn's own words."""
-        told = _refusal(response)
+        told = self.refusal(response, Refusal)
         described = "; ".join(each.description for each in told.details.inputs if each.description)
         words = " ".join(each for each in (told.message, f"({described})" if described else "") if each)
         return words or super().reason(response)
@@ -59,10 +58,3 @@ class Rest(Http):
 def key(urn: str) -> str:
     """Write a URN as a piece of a path or of a list."""
     return quote(urn, safe="")
-
-
-def _refusal(response: requests.Response) -> Refusal:
-    try:
-        return Refusal.model_validate_json(response.content)
-    except ValidationError:
-        return Refusal()

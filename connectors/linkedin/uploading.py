@@ -5,16 +5,15 @@ https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares
 """
 
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.base import Attempt, Media, RejectedError, TemporaryError
+from connectors.base import Attempt, Media, Post, RejectedError, TemporaryError
 from connectors.http import Http
 from connectors.linkedin.answers import Asset, Upload
 from connectors.linkedin.rest import key
 
-_LIVES = (
-    3_600  # seconds that an upload is used again; how long LinkedIn keeps one that no post uses is not said
-)
+_LIVES = 3_600  # seconds that an upload is used again; how long LinkedIn keeps one is not said
 _PAUSE = 3.0
 _INITIALIZE = {"action": "initializeUpload"}
 
@@ -29,6 +28,18 @@ def upload(http: Http, owner: str, media: Media, number: int, attempt: Attempt) 
     if media.moves:
         _wait(http, urn, media, attempt)
     return urn
+
+
+def carried(http: Http, owner: str, post: Post, attempt: Attempt) -> dict[str, Any]:
+    """Return what a post carries beside its text, as LinkedIn is told it: pictures, a video or a link."""
+    files = [(upload(http, owner, each, n, attempt), each) for n, each in enumerate(post.media)]
+    pictures = [{"id": urn, "altText": each.alt} for urn, each in files]
+    if len(pictures) > 1:
+        return {"multiImage": {"images": pictures}}
+    if pictures:
+        return {"media": pictures[0]}
+    # LinkedIn fetches no title: without one there is no preview, and the link is in the text.
+    return {"article": {"source": post.link, "title": post.subject}} if post.link and post.subject else {}
 
 
 def _picture(http: Http, owner: str, media: Media) -> str:

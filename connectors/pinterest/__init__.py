@@ -1,36 +1,31 @@
 """Pinterest, through its API version 5: https://developers.pinterest.com/docs/api/v5/introduction"""
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import requests
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
-    ConnectorError,
     Count,
     Media,
     OAuth,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     Repeat,
-    UnauthorizedError,
     UncertainError,
     Video,
     problems,
 )
-from connectors.http import Address, Http, MissingError
-from connectors.media import fit
-from connectors.pinterest.answers import Account, Figures, Page, Pin, Refusal
+from connectors.http import Address, MissingError
+from connectors.http.connector import HttpConnector, bearer, counted, listed
+from connectors.pinterest.answers import Account, Figures, ForbiddenError, Line, Page, Pin
 from connectors.pinterest.uploading import upload
 
 # https://developers.pinterest.com/docs/api/v5/pins-analytics
@@ -46,11 +41,7 @@ _LINK = 2_048
 _ALT = 500
 
 
-class ForbiddenError(UnauthorizedError):
-    """The account may not do this (403): its app, its token or its part in the board does not allow it."""
-
-
-class Pinterest(Connector):
+class Pinterest(HttpConnector[Line]):
     """One board of one account; a post becomes a pin."""
 
     name = "pinterest"
@@ -65,9 +56,8 @@ class Pinterest(Connector):
         alt_limit=_ALT,
         subject_limit=100,
         metrics=frozenset(_METRICS),
-        rate=Rate(
-            1_000, minutes=1_440
-        ),  # trial access: https://developers.pinterest.com/docs/reference/rate-limits/
+        # Trial access: https://developers.pinterest.com/docs/reference/rate-limits/
+        rate=Rate(1_000, minutes=1_440),
         repeat=Repeat.LISTING,
         lag=timedelta(minutes=1),
         deletes=True,
@@ -97,13 +87,9 @@ class Pinterest(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        self.http = _Http(
-            settings.api, {"Authorization": f"Bearer {settings.token.get_secret_value()}"}, timeout
-        )
+    def line(self) -> Line:
+        """Speak under the token of the account."""
+        return Line(self.settings.api, bearer(self.settings.token), self.timeout)
 
     def whoami(self) -> str:
         """Return the account's name."""
@@ -112,10 +98,6 @@ class Pinterest(Connector):
     def limits(self) -> Capabilities:
         """Return what holds for this account: the length of a description as it was set."""
         return replace(self.capabilities, text_limit=self.settings.description_limit)
-
-    def quota(self) -> Quota | None:
-        """Return what Pinterest last said is left."""
-        return self.http.quota
 
     def problems(self, post: Post) -> list[str]:
         """Say what Pinterest would refuse."""
@@ -128,8 +110,7 @@ class Pinterest(Connector):
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload a video first; pictures go with the pin itself."""
-        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         body: dict[str, Any] = {"board_id": self.settings.board, "media_source": self._media(post, attempt)}
         body["alt_text"] = "; ".join(each.alt for each in post.media)[:_ALT]
         told = {"title": post.subject, "description": post.text, "link": post.link}
@@ -156,25 +137,19 @@ class Pinterest(Connector):
         return _published(min(late, key=lambda each: str(each.created_at))) if late else None
 
     def _board(self) -> Iterator[Pin]:
-        asked: dict[str, str] = {"page_size": str(_PAGE)}
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", f"/v5/boards/{self.settings.board}/pins", Page, params=asked)
-            yield from page.items
-            if not page.bookmark:
-                return
-            asked["bookmark"] = page.bookmark
-        raise UncertainError(f"{self.http.host} does not list all the pins of the board.")
+        return listed(self._page, _PAGES, f"{self.http.host} does not list all the pins of the board.")
+
+    def _page(self, mark: str) -> tuple[list[Pin], str]:
+        asked = {"page_size": str(_PAGE)} | ({"bookmark": mark} if mark else {})
+        page = self.http.ask("GET", f"/v5/boards/{self.settings.board}/pins", Page, params=asked)
+        return page.items, page.bookmark or ""
 
     # ---- read and delete ----------------------------------------------------------------------
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read what Pinterest counted in the last ninety days; comments and reactions count for ever."""
-        now = datetime.now(UTC)
-        return [
-            Reading(id, metric, told.get(metric), now)
-            for id, told in ((id, self._figures(id, now.date())) for id in ids)
-            for metric in _METRICS
-        ]
+        today = datetime.now(UTC).date()
+        return counted(ids, _METRICS, {id: self._figures(id, today) for id in ids})
 
     def _figures(self, id: str, today: date) -> Mapping[str, float]:
         asked = {"start_date": str(today - _BACK), "end_date": str(today), "metric_types": ",".join(_METRICS)}
@@ -187,14 +162,7 @@ class Pinterest(Connector):
 
     def delete(self, id: str) -> None:
         """Delete a pin; one that is gone already is fine."""
-        try:
-            self.http.fetch("DELETE", f"/v5/pins/{id}")
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        self.http.remove("DELETE", f"/v5/pins/{id}")
 
 
 def _picture(media: Media) -> dict[str, str]:
@@ -203,19 +171,3 @@ def _picture(media: Media) -> dict[str, str]:
 
 def _published(pin: Pin) -> Published:
     return Published(pin.id, f"https://www.pinterest.com/pin/{pin.id}/", pin.created_at)
-
-
-class _Http(Http):
-    """Reads Pinterest's errors, {"code", "message"}."""
-
-    def judge(self, response: requests.Response) -> ConnectorError | None:
-        """Say that a 403 is about the account: of a post Pinterest says 400."""
-        return ForbiddenError(self.sentence(response)) if response.status_code == 403 else None
-
-    def reason(self, response: requests.Response) -> str:
-        """Return Pinterest's own words, and its number for them."""
-        try:
-            told = Refusal.model_validate_json(response.content)
-        except ValidationError:
-            return super().reason(response)
-        return f"{told.message} (code {told.code})" if told.code else super().reason(response)

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import regex
+import requests
 from pydantic import AfterValidator, BaseModel, FiniteFloat
 
-from connectors.base import Post
+from connectors.base import ConnectorError, Post, UnauthorizedError
+from connectors.http import Http
 
 
 def _aware(told: datetime) -> datetime:
@@ -76,3 +78,20 @@ class Video(BaseModel):
 
 def _plain(text: str | None) -> str:
     return regex.sub(r"\s+", " ", text or "").strip()
+
+
+class ForbiddenError(UnauthorizedError):
+    """The account may not do this (403): its app, its token or its part in the board does not allow it."""
+
+
+class Line(Http):
+    """Reads Pinterest's errors, {"code", "message"}."""
+
+    def judge(self, response: requests.Response) -> ConnectorError | None:
+        """Say that a 403 is about the account: of a post Pinterest says 400."""
+        return ForbiddenError(self.sentence(response)) if response.status_code == 403 else None
+
+    def reason(self, response: requests.Response) -> str:
+        """Return Pinterest's own words, and its number for them."""
+        told = self.refusal(response, Refusal)
+        return f"{told.message} (code {told.code})" if told.code else super().reason(response)

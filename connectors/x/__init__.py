@@ -1,36 +1,31 @@
 """X, through its API version 2: https://docs.x.com/x-api"""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
-import requests
-from pydantic import BaseModel, HttpUrl, SecretStr, ValidationError
+from pydantic import BaseModel, HttpUrl, SecretStr
 
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
-    ConnectorError,
     OAuth,
     Post,
     Price,
     Published,
-    Quota,
     Rate,
     Reading,
     RejectedError,
     Repeat,
-    UnauthorizedError,
     UncertainError,
     Video,
     problems,
 )
-from connectors.http import Address, Http, MissingError
-from connectors.media import fit
+from connectors.http import Address
+from connectors.http.connector import HttpConnector, bearer, counted, listed
 from connectors.x import text
-from connectors.x.answers import Created, Listed, Me, Problem, Tweet
+from connectors.x.answers import Created, Line, Listed, Me, Tweet
 from connectors.x.uploading import upload
 
 _PUBLIC = ("impression_count", "like_count", "reply_count", "retweet_count", "quote_count", "bookmark_count")
@@ -38,11 +33,11 @@ _OWN = ("url_link_clicks", "user_profile_clicks", "engagements")  # told to the 
 _PAGE = 100
 _PAGES = 10
 _SKEW = timedelta(minutes=2)
-_ABOUT_US = frozenset({"client-forbidden", "unsupported-authentication", "oauth1-permissions"})
+_UNLISTED = "X does not list all our posts since this attempt."
 _DUPLICATE = "duplicate content"  # the answer has no code: specs/_observed, and no other word for it is known
 
 
-class X(Connector):
+class X(HttpConnector[Line]):
     """One account; every post costs money, one with a link more."""
 
     name = "x"
@@ -84,13 +79,9 @@ class X(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        self.http = _Http(
-            settings.api, {"Authorization": f"Bearer {settings.token.get_secret_value()}"}, timeout
-        )
+    def line(self) -> Line:
+        """Speak under the token of the account."""
+        return Line(self.settings.api, bearer(self.settings.token), self.timeout)
 
     def whoami(self) -> str:
         """Return `@name`."""
@@ -104,16 +95,11 @@ class X(Connector):
             replace(self.capabilities, text_limit=25_000) if self.settings.long_posts else self.capabilities
         )
 
-    def quota(self) -> Quota | None:
-        """Return what X last said is left."""
-        return self.http.quota
-
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload the pictures, then post."""
-        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         body: dict[str, Any] = {"text": post.text}
         if post.media:
             uploaded = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
@@ -145,16 +131,15 @@ class X(Connector):
         if "id" not in self.memory:
             self.whoami()
         start = (attempt.started_at - _SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return listed(lambda mark: self._page(start, mark), _PAGES, _UNLISTED)
+
+    def _page(self, start: str, mark: str) -> tuple[list[Tweet], str]:
         asked = {"max_results": str(_PAGE), "start_time": start, "post.fields": "created_at,entities"}
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", f"/2/users/{self.memory['id']}/tweets", Listed, params=asked)
-            if page.errors:
-                break
-            yield from page.data
-            if "next_token" not in page.meta:
-                return
-            asked["pagination_token"] = page.meta["next_token"]
-        raise UncertainError(f"{self.http.host} does not list all our posts since this attempt.")
+        asked |= {"pagination_token": mark} if mark else {}
+        page = self.http.ask("GET", f"/2/users/{self.memory['id']}/tweets", Listed, params=asked)
+        if page.errors:
+            raise UncertainError(_UNLISTED)
+        return page.data, str(page.meta.get("next_token", ""))
 
     def _published(self, told: Tweet) -> Published:
         return Published(told.id, f"https://x.com/i/status/{told.id}", told.created_at)
@@ -163,13 +148,11 @@ class X(Connector):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read what X counts, a hundred posts in one call, since each post read costs money."""
-        found = {
-            each.id: each for at in range(0, len(ids), _PAGE) for each in self._tweets(ids[at : at + _PAGE])
+        pages = (self._tweets(ids[at : at + _PAGE]) for at in range(0, len(ids), _PAGE))
+        told = {
+            each.id: {**each.public_metrics, **each.non_public_metrics} for page in pages for each in page
         }
-        now = datetime.now(UTC)
-        return [
-            Reading(id, metric, _count(found.get(id), metric), now) for id in ids for metric in _PUBLIC + _OWN
-        ]
+        return counted(ids, _PUBLIC + _OWN, told)
 
     def _tweets(self, ids: Sequence[str]) -> list[Tweet]:
         asked = {"ids": ",".join(ids), "post.fields": "public_metrics,non_public_metrics"}
@@ -182,37 +165,4 @@ class X(Connector):
 
     def delete(self, id: str) -> None:
         """Delete a post; one that is gone already is fine."""
-        try:
-            self.http.fetch("DELETE", f"/2/tweets/{id}")
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
-
-
-def _count(told: Tweet | None, metric: str) -> float | None:
-    return {**told.public_metrics, **told.non_public_metrics}.get(metric) if told else None
-
-
-class _Http(Http):
-    """Reads X's problems: https://docs.x.com/x-api/fundamentals/response-codes-and-errors"""
-
-    def judge(self, response: requests.Response) -> ConnectorError | None:
-        """Say what a named problem means where its status misleads."""
-        # Not this post is at fault but the app or the login: hold the queue, ask the owner.
-        if self._problem(response).type.rpartition("/")[2] in _ABOUT_US:
-            return UnauthorizedError(self.sentence(response))
-        return None
-
-    def reason(self, response: requests.Response) -> str:
-        """Return X's own words."""
-        problem = self._problem(response)
-        return problem.detail or problem.title or super().reason(response)
-
-    def _problem(self, response: requests.Response) -> Problem:
-        try:
-            return Problem.model_validate_json(response.content)
-        except ValidationError:
-            return Problem()
+        self.http.remove("DELETE", f"/2/tweets/{id}")

@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import regex
+import requests
 from pydantic import BaseModel, Field
 
-from connectors.base import Post
+from connectors.base import ConnectorError, Post, UnauthorizedError
+from connectors.http import Http
+
+_ABOUT_US = frozenset({"client-forbidden", "unsupported-authentication", "oauth1-permissions"})
 
 
 class Problem(BaseModel):
@@ -98,3 +102,22 @@ class Uploaded(BaseModel):
     """The answer to an upload."""
 
     data: Upload
+
+
+class Line(Http):
+    """Reads X's problems: https://docs.x.com/x-api/fundamentals/response-codes-and-errors"""
+
+    def judge(self, response: requests.Response) -> ConnectorError | None:
+        """Say what a named problem means where its status misleads."""
+        # Not this post is at fault but the app or the login: hold the queue, ask the owner.
+        if self._problem(response).type.rpartition("/")[2] in _ABOUT_US:
+            return UnauthorizedError(self.sentence(response))
+        return None
+
+    def reason(self, response: requests.Response) -> str:
+        """Return X's own words."""
+        problem = self._problem(response)
+        return problem.detail or problem.title or super().reason(response)
+
+    def _problem(self, response: requests.Response) -> Problem:
+        return self.refusal(response, Problem)

@@ -19,8 +19,8 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Platform, Route
-from connectors.pinterest import ForbiddenError, Pinterest
-from connectors.pinterest.answers import Pin, Refusal
+from connectors.pinterest import Pinterest
+from connectors.pinterest.answers import ForbiddenError, Pin, Refusal
 from tests.connectors.conftest import clip, picture
 from tests.wire.openapi import load
 from tests.wire.platforms import SPECS, spec
