@@ -15,7 +15,7 @@ from connectors.base import Connector, TemporaryError
 from connectors.contract import Answer, Fault, Platform
 from connectors.http import Http
 from connectors.mastodon import Mastodon
-from tests.wire import kinds
+from tests.wire import kinds, unspelled
 from tests.wire.capture import Capture, parsed
 from tests.wire.children import Children, listening
 from tests.wire.journal import FIRST, THEN, Reader, Writer
@@ -314,7 +314,18 @@ class Unfinished(Connector):
 
 def test_the_kinds_of_request_are_read_off_the_source() -> None:
     assert {"GET /api/v1/statuses/{}/source", "DELETE /api/v1/statuses"} <= kinds.of(Unfinished)  # type: ignore[type-abstract]
-    assert any(each.startswith("test_wire.py:") for each in kinds.unspelled(Unfinished))  # type: ignore[type-abstract]
+    assert "test_wire.py:calls" in kinds.unspelled(Unfinished)  # type: ignore[type-abstract]
+
+
+def test_a_call_whose_path_is_not_spelled_is_a_gap_and_so_is_a_reason_that_nothing_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert unspelled.gaps() == []
+    monkeypatch.setitem(unspelled.KNOWN, "linkedin", {"uploading.py:gone": "no more"})
+    assert unspelled.gaps() == [
+        "linkedin: the path of a call at uploading.py:_put is not spelled",
+        "linkedin: uploading.py:gone spells its paths now",
+    ]
 
 
 @pytest.mark.shared

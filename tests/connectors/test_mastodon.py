@@ -167,11 +167,12 @@ def test_a_server_that_is_not_surely_mastodon_is_not_trusted_with_a_key(
     assert mastodon.limits().repeat is Repeat.LISTING
 
 
+@pytest.mark.parametrize("missing", ["GET /.well-known/nodeinfo", "GET /nodeinfo/2.0"])
 def test_a_server_that_does_not_say_which_software_it_is_is_not_trusted_with_a_key(
-    platform: Platform, mastodon: Mastodon
+    platform: Platform, mastodon: Mastodon, missing: str
 ) -> None:
     introduce(platform, "4.6.4", "mastodon")
-    del platform.routes["GET /.well-known/nodeinfo"]
+    del platform.routes[missing]
     assert mastodon.limits().repeat is Repeat.LISTING
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import connectors
-from tests.wire import consent, kinds
+from tests.wire import consent, kinds, unspelled
 from tests.wire.operation import pattern
 from tests.wire.platforms import PLATFORMS, Platform, spec
 from tests.wire.sent import Sent
@@ -46,8 +46,8 @@ class Judged:
         return problems
 
     def gaps(self) -> list[str]:
-        """Name the kinds that were never seen right, or never refused."""
-        found = []
+        """Name the kinds that were never seen right, or never refused, and the calls that have no kind."""
+        found = unspelled.gaps()
         for channel, platform in PLATFORMS.items():
             if channel not in connectors.names():
                 continue
@@ -65,7 +65,9 @@ class Judged:
 
 
 def _line(name: str, platform: Platform, tally: Tally) -> str:
+    harmless = [f"{kind}: {why}" for kind, why in platform.harmless if kind not in tally.refused]
     kinds_ = f"{len(tally.right)} of {len(known_kinds(name))} kinds validated, {len(tally.refused)} refused"
+    kinds_ += f" (never: {'; '.join(harmless)})" if harmless else ""
     recordings = f"; recordings: {platform.recordings}" if platform.recordings else ""
     return (
         f"{name}: {kinds_} ({sum(tally.right.values())} requests, {len(tally.operations)} operations); "

@@ -22,13 +22,13 @@ def of(connector: type[Connector]) -> frozenset[str]:
     )
 
 
-def unspelled(connector: type[Connector]) -> list[str]:
-    """Name the calls whose path cannot be read off, so that nothing is overlooked: "file:line"."""
-    return [
-        f"{each.name}:{line}"
+def unspelled(connector: type[Connector]) -> frozenset[str]:
+    """Name where calls stand whose path cannot be read off, so that none is overlooked: "file:function"."""
+    return frozenset(
+        f"{each.name}:{function}"
         for each in _files(connector)
-        for line in _hidden(ast.parse(each.read_text("utf-8")))
-    ]
+        for function in _hidden(ast.parse(each.read_text("utf-8")))
+    )
 
 
 def _files(connector: type[Connector]) -> list[Path]:
@@ -46,13 +46,13 @@ def _kinds(tree: ast.AST) -> Iterator[str]:
                 yield f"{verb} {path}"
 
 
-def _hidden(tree: ast.AST) -> Iterator[int]:
+def _hidden(tree: ast.AST) -> Iterator[str]:
     for function in _functions(tree):
         for call in _calls(function):
             verb, path = _spelled(call, function)
             name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             if name in _CALLS and (not verb or path is None):
-                yield call.lineno
+                yield function.name
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
