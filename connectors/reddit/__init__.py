@@ -22,13 +22,14 @@ from connectors.base import (
     Reading,
     Repeat,
     UncertainError,
+    Video,
     problems,
 )
 from connectors.http import Address, MissingError
 from connectors.media import fit
 from connectors.reddit.answers import Listing, Me, Submitted, Thing, plain
 from connectors.reddit.rest import AlreadyError, Rest
-from connectors.reddit.uploading import upload
+from connectors.reddit.uploading import poster, upload
 
 _METRICS = ("score", "upvote_ratio", "num_comments", "num_crossposts", "view_count")
 _COMMENT = 10_000
@@ -49,6 +50,8 @@ class Reddit(Connector):
         media_limit=20,
         media_types=frozenset({"image/jpeg", "image/png", "image/gif"}),
         media_bytes=20_000_000,
+        # https://business.reddithelp.com/ (video specifications)
+        video=Video(frozenset({"video/mp4", "video/quicktime"}), 1_000_000_000, (2.0, 900.0)),
         subject=True,
         subject_limit=300,
         metrics=frozenset(_METRICS),
@@ -107,16 +110,17 @@ class Reddit(Connector):
         return self.http.quota
 
     def problems(self, post: Post) -> list[str]:
-        """Say what Reddit would refuse; a comment has no title and no pictures."""
+        """Say what Reddit would refuse; a comment has no title, pictures or video."""
         limits = self.limits()
         if post.reply_to:
             limits = replace(limits, subject=False, subject_limit=None, text_limit=_COMMENT, media_limit=0)
+            limits = replace(limits, video=None)
         return problems(post, limits)
 
     # ---- publish ------------------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
-        """Upload the pictures, then submit the post or the comment."""
+        """Upload the pictures or the video, then submit the post or the comment."""
         post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
         self.check(post)
         try:
@@ -143,7 +147,10 @@ class Reddit(Connector):
                 for (id, _), each in zip(files, post.media, strict=True)
             ]
             return self.http.commit(attempt, "POST", "/api/submit_gallery_post.json", json=body, params=asked)
-        if files:
+        if post.media and post.media[0].moves:
+            still = upload(self.http, poster(post.media[0]), len(files), attempt)
+            body |= {"kind": "video", "url": files[0][1], "video_poster_url": still[1]}
+        elif files:
             body |= {"kind": "image", "url": files[0][1]}
         elif self._is_link(post):
             body |= {"kind": "link", "url": post.link, "resubmit": "False"}  # a link is taken only once

@@ -45,7 +45,10 @@ class Thing(BaseModel):
         if post.reply_to:
             return self.parent_id == post.reply_to and plain(self.body) == plain(post.text)
         here = self.subreddit.lower() == subreddit.lower() and plain(self.title) == plain(post.subject)
-        return here and plain(self.selftext) == plain(post.text) and (not is_link or self.url == post.link)
+        words = plain(self.selftext)
+        # Whether the post of a video keeps its text is not written anywhere: its title alone must do.
+        same = words == plain(post.text) or (not words and any(each.moves for each in post.media))
+        return here and same and (not is_link or self.url == post.link)
 
 
 class _Child(BaseModel):

@@ -1,20 +1,24 @@
-"""A picture -> its place in the storage that Reddit names: https://praw.readthedocs.io/en/stable/"""
+"""A picture or video -> its place in the storage that Reddit names: https://praw.readthedocs.io/en/stable/"""
 
+import io
 import time
 from urllib.parse import urlsplit
 
 import regex
 import requests
+from PIL import Image
 
 from connectors.base import Attempt, Media
 from connectors.http import Http
+from connectors.media import film
 from connectors.reddit.answers import Lease
 
 _LIVES = 3_600  # seconds that an uploaded picture is used again; how long Reddit keeps it is not said
+_PLAIN = (40, 44, 52)  # a dark grey
 
 
 def upload(http: Http, media: Media, number: int, attempt: Attempt) -> tuple[str, str]:
-    """Return the id and address of a picture, from this try or an earlier one; public only with a post."""
+    """Return the id and address of a file, from this try or an earlier one; public only with a post."""
     name = f"media{number}"
     known = attempt.kept.get(name, "").split(" ")
     if len(known) == 3 and time.time() - float(known[2]) < _LIVES:
@@ -31,6 +35,14 @@ def upload(http: Http, media: Media, number: int, attempt: Attempt) -> tuple[str
     address = f"{place.rstrip('/')}/{lease.form['key']}"
     attempt.keep(name, f"{lease.asset.asset_id} {address} {time.time():.0f}")
     return lease.asset.asset_id, address
+
+
+def poster(video: Media) -> Media:
+    """Return what is shown until a video plays: a plain one of its shape, as nobody here cuts one out."""
+    found = film(video)
+    out = io.BytesIO()
+    Image.new("RGB", (found.width, found.height), _PLAIN).save(out, "PNG")
+    return Media(f"{video.name}.png", "image/png", video.alt, out.getvalue())
 
 
 class _Storage(Http):

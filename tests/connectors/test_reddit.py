@@ -1,5 +1,6 @@
 """Reddit's connector: the contract, errors inside a 200, what it makes later, uploads, recordings."""
 
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -8,11 +9,11 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 import pytest
+from PIL import Image
 
 from connectors.base import (
     ConnectorError,
     LimitedError,
-    Media,
     Post,
     RejectedError,
     UnauthorizedError,
@@ -21,7 +22,7 @@ from connectors.base import (
 from connectors.contract import Answer, Asked, ConnectorContract, ContractAttempt, Fault, Platform, Route
 from connectors.reddit import Reddit
 from connectors.reddit.answers import Lease, Listing, Me, Refusal, Submitted, span
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 from tests.wire.platforms import SPECS
 from tests.wire.tables import exchanges
 
@@ -159,14 +160,26 @@ def form(asked: Asked) -> dict[str, str]:
         ({"subject": "a" * 301}, {"subject": "a" * 300}),
         ({"text": "a" * 40_001}, {"text": "a" * 40_000}),
         ({"media": (picture(),) * 21}, {"media": (picture(),) * 20}),
-        ({"media": (Media("v.mp4", "video/mp4", "turns", b"0"),)}, {"media": (picture("GIF"),)}),
+        ({"media": (clip(), clip())}, {"media": (clip(),)}),
+        ({"media": (clip(), picture())}, {"media": (picture("GIF"),)}),
+        ({"reply_to": "t3_1", "media": (clip(),), "subject": ""}, {"reply_to": "t3_1", "subject": ""}),
         (
             {"reply_to": "t3_1", "text": "a" * 10_001},
             {"reply_to": "t3_1", "text": "a" * 10_000, "subject": ""},
         ),
         ({"reply_to": "t3_1", "media": (picture(),)}, {"reply_to": "t3_1", "subject": "a" * 301}),
     ],
-    ids=["no title", "title", "text", "pictures", "video", "comment", "comment with a picture"],
+    ids=[
+        "no title",
+        "title",
+        "text",
+        "pictures",
+        "videos",
+        "both",
+        "comment with a video",
+        "comment",
+        "comment with a picture",
+    ],
 )
 def test_what_reddit_does_not_take_is_said_before(
     platform: Platform, reddit: Reddit, wrong: dict[str, Any], right: dict[str, Any]
@@ -291,6 +304,48 @@ def test_nothing_is_looked_for_where_no_time_is_left(platform: Platform, reddit:
     with pytest.raises(UncertainError):
         reddit.publish(WITH_PICTURE, ContractAttempt(seconds=1.5))
     assert platform.calls(MINE) == []
+
+
+WITH_VIDEO = replace(POST, media=(clip(size=(64, 48)),))
+
+
+def test_a_video_goes_with_a_still_picture_of_its_shape_and_is_looked_for(
+    platform: Platform, reddit: Reddit, in_turn: Callable[..., Route]
+) -> None:
+    platform.routes |= {SUBMIT: LATER, MINE: in_turn(listing(), listing(thing("t3_104", selftext="")))}
+    attempt = ContractAttempt()
+    assert reddit.publish(WITH_VIDEO, attempt).id == "t3_104"
+    sent, address = form(platform.calls(SUBMIT)[0]), f"{platform.url}/rte_images/p1"
+    assert (sent["kind"], sent["url"], sent["video_poster_url"]) == ("video", address, address)
+    assert [form(each)["mimetype"] for each in platform.calls(LEASE)] == ["video/mp4", "image/png"]
+    film, still = (each.body for each in platform.calls(STORAGE))
+    assert WITH_VIDEO.media[0].data in film
+    shown = Image.open(io.BytesIO(still[still.index(b"\x89PNG") :]))
+    assert shown.size == (64, 48)
+    assert attempt.left == 1
+
+
+def test_a_video_that_is_too_long_is_refused_before_anybody_is_called(
+    platform: Platform, reddit: Reddit
+) -> None:
+    with pytest.raises(RejectedError, match="901 seconds long; this channel takes 2 to 900"):
+        reddit.publish(replace(POST, media=(clip(901),)), ContractAttempt())
+    assert platform.asked == []
+
+
+def test_a_lost_video_is_found_by_its_title_even_where_its_text_is_not_kept(
+    platform: Platform, reddit: Reddit
+) -> None:
+    for told, id in ((thing("t3_1", selftext=""), "t3_1"), (thing("t3_2"), "t3_2")):
+        platform.routes[MINE] = listing(told)
+        found = reddit.find(WITH_VIDEO, ContractAttempt())
+        assert found is not None
+        assert found.id == id
+    for other in (thing(selftext="other words"), thing(title="Another castle", selftext="")):
+        platform.routes[MINE] = listing(other)
+        assert reddit.find(WITH_VIDEO, ContractAttempt()) is None
+    platform.routes[MINE] = listing(thing(selftext=""))
+    assert reddit.find(POST, ContractAttempt()) is None  # a text of its own is kept
 
 
 @pytest.mark.parametrize("name", [LEASE, STORAGE])
