@@ -9,11 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import connectors
 import docs.generate
 from connectors.base import ConnectorError
 from docs.pages.commands import commands
+from docs.pages.connectors import guide
 from docs.pages.errors import connector_errors, people_errors
 from docs.pages.models import paths
 from orchestrator import brand, documents
@@ -130,6 +132,21 @@ def test_every_connector_is_documented_with_its_source_and_its_settings(channel:
     assert f"Maturity: {held}" in section
     for field in connectors.find(channel).Settings.model_fields:
         assert f"| `{field}` |" in section
+
+
+@pytest.mark.parametrize("channel", sorted(connectors.CATALOGUE))
+def test_every_connector_has_its_guide_which_names_its_settings(channel: str) -> None:
+    text = (ROOT / "docs" / "how-to" / guide(channel)).read_text(encoding="utf-8")
+    assert re.search(rf"\borchestrator connect {channel} |`{channel}`", text)
+    needed = {
+        name for name, each in connectors.find(channel).Settings.model_fields.items() if each.is_required()
+    }
+    asked = {
+        name
+        for name in needed
+        if connectors.find(channel).Settings.model_fields[name].annotation is SecretStr
+    }
+    assert [name for name in sorted(needed - asked) if name not in text] == []
 
 
 def test_every_error_is_documented_with_what_follows() -> None:
