@@ -1,24 +1,28 @@
 """Workers in processes of their own: started, killed, paused, and started again when they are gone."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
+from faults import nursery
 from faults.worker import ENDED
 
 _ROOT = Path(__file__).parents[1]
 _OFTEN = 60  # an outage may well end some of them
+_PATIENCE = 5.0  # seconds for workers that are to end
 
 
 class Crew:
-    """The workers of one brand folder; each has its own log, and its clock's file where clocks are moved."""
+    """The workers of one brand folder, all from one nursery, with one log."""
 
     def __init__(self, folder: Path, argv: Sequence[str], environ: Mapping[str, str], clock: str) -> None:
         self._folder, self._argv, self._clock = folder, tuple(argv), clock
@@ -26,7 +30,9 @@ class Crew:
             **environ,
             "PYTHONPATH": os.pathsep.join([str(_ROOT), environ.get("PYTHONPATH", "")]),
         }
-        self._places: list[subprocess.Popen[bytes] | None] = []
+        self._places: list[int] = []  # process ids
+        self._gone: dict[int, int] = {}  # code by process id
+        self._nursery: subprocess.Popen[bytes] | None = None
         self._stamp = folder / "clock"
         self._alone = 0  # workers that ended by themselves, since one of them was last killed
 
@@ -43,25 +49,30 @@ class Crew:
 
     def hire(self, count: int) -> None:
         """Start workers in so many more places."""
-        self._places += [None] * count
-        self.refill()
+        if self._nursery is None:
+            self._nursery = self._open()
+        self._places += [self._start() for _ in range(count)]
 
     def refill(self) -> None:
         """Start a worker in every place that has none."""
-        for place, worker in enumerate(self._places):
-            if worker is None or worker.poll() is not None:
-                self._alone += worker is not None and worker.returncode != -signal.SIGKILL
+        for place, pid in enumerate(self._places):
+            if self._is_gone(pid):
+                self._alone += self._gone[pid] != -signal.SIGKILL
                 if self._alone > _OFTEN:
                     raise RuntimeError(f"workers end by themselves: {self.log()[-3000:]}")
                 self._places[place] = self._start()
 
     def pids(self) -> list[int]:
         """Return the process ids of the workers, by place."""
-        return [worker.pid if worker else 0 for worker in self._places]
+        return list(self._places)
 
     def kill(self, place: int) -> int:
         """End a worker as a crash would; return its process id."""
-        return self._signal(place, signal.SIGKILL)
+        pid = self._signal(place, signal.SIGKILL)
+        self._alone = 0
+        while pid not in self._gone:
+            self._hear()
+        return pid
 
     def pause(self, place: int) -> int:
         """Stop a worker where it stands; return its process id."""
@@ -86,34 +97,64 @@ class Crew:
         """Let every worker end, by force where it takes long."""
         with suppress(OSError):  # a full disk: then by force
             (self._folder / ENDED).touch()
-        for worker in self._places:
-            if worker is not None:
-                with suppress(ProcessLookupError):
-                    worker.send_signal(signal.SIGCONT)
-                with suppress(subprocess.TimeoutExpired):
-                    worker.wait(5)
-                worker.kill()
-                worker.wait()
-        self._places = []
+        for place in range(len(self._places)):
+            self._signal(place, signal.SIGCONT)
+        latest = time.monotonic() + _PATIENCE
+        while not all(map(self._is_gone, self._places)) and time.monotonic() < latest:
+            time.sleep(0.05)
+        if self._nursery is not None:
+            self._nursery.communicate()  # closes its input, with which all end
+        self._places, self._nursery = [], None
+
+    # ---- the nursery --------------------------------------------------------------------------
 
     def _signal(self, place: int, number: int) -> int:
-        worker = self._places[place]
-        if worker is None:
-            raise ValueError(f"there is no worker in place {place}")
-        worker.send_signal(number)
-        if number == signal.SIGKILL:
-            self._alone = 0
-            worker.wait()
-        return worker.pid
+        pid = self._places[place]
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        return pid
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _is_gone(self, pid: int) -> bool:
+        while pid not in self._gone and select.select([self._pipes()[1]], [], [], 0)[0]:
+            self._hear()
+        return pid in self._gone
+
+    def _start(self) -> int:
+        self._pipes()[0].write(nursery.START)
+        self._pipes()[0].flush()
+        while not (started := self._hear()):
+            pass
+        return started
+
+    def _hear(self) -> int:
+        """Wait for a word of the nursery; return who has started, 0 where it was somebody's end."""
+        line = self._pipes()[1].readline().decode().split()
+        if not line:
+            raise RuntimeError(f"the workers' nursery ended: {self.log()[-3000:]}")
+        if line[0] == nursery.STARTED:
+            return int(line[1])
+        self._gone[int(line[1])] = int(line[2])
+        return 0
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._nursery is not None
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        return self._nursery.stdin, self._nursery.stdout
+
+    def _open(self) -> "subprocess.Popen[bytes]":
         environ = dict(self._environ)
         if self._clock:
-            if not self._stamp.exists():
-                self.move_clock(timedelta(0))
+            self.move_clock(timedelta(0))
             # The file is read anew at every call, so that a clock jumps: https://github.com/wolfcw/libfaketime
             environ |= {"LD_PRELOAD": self._clock, "FAKETIME_TIMESTAMP_FILE": str(self._stamp)}
             environ |= {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        command = [sys.executable, *self._argv, str(self._folder)]
         with (self._folder / "workers.log").open("ab") as log:
-            command = [sys.executable, *self._argv, str(self._folder)]
-            return subprocess.Popen(command, stdout=log, stderr=log, env=environ)  # noqa: S603  (ourselves)
+            pipes: dict[str, Any] = {
+                "stdin": subprocess.PIPE,
+                "stdout": subprocess.PIPE,
+                "stderr": log,
+                "bufsize": 0,
+            }
+            return subprocess.Popen(command, env=environ, **pipes)  # noqa: S603  (ourselves)

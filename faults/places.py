@@ -25,6 +25,7 @@ from faults.cells import (
     POSTGRESQL,
     TROUBLES,
     Cell,
+    Injury,
     Trouble,
     cells,
 )
@@ -125,8 +126,9 @@ def parts(databases: Sequence[str], seed: int, wanted: Callable[[str, Cell], boo
     The databases alternate; what strikes all workers of a machine comes last, when less runs beside it.
     """
     found = []
-    groups = [tuple(TROUBLES[n::_MIXES]) for n in range(_MIXES)]
-    for n, faults in enumerate([*groups, *((each,) for each in INJURIES)]):
+    groups: list[tuple[Trouble, ...] | tuple[Injury, ...]] = [TROUBLES[n::_MIXES] for n in range(_MIXES)]
+    groups += [(each,) for each in INJURIES]
+    for n, faults in enumerate(groups):
         name = f"mix {n + 1}" if n < _MIXES else faults[0].name
         for database in databases:
             own = [cell for cell in cells(faults) if (database, cell.fault) not in NOT_APPLICABLE]
@@ -141,9 +143,8 @@ def run(given: Sequence[Part], size: Size, jobs: int, logs: Path) -> Iterator[Do
 
     A part that fails is told when all others have ended, by an `ExceptionGroup`.
     """
-    spawn, wrong = multiprocessing.get_context("spawn"), []
-    # A process for each part: what one leaves behind is not to meet the next.
-    with ProcessPoolExecutor(jobs, mp_context=spawn, max_tasks_per_child=1) as pool:
+    fork, wrong = multiprocessing.get_context("fork"), []  # each anew would load everything again
+    with ProcessPoolExecutor(jobs, mp_context=fork) as pool:
         for ended in as_completed([pool.submit(run_part, part, size, logs) for part in given]):
             try:
                 yield ended.result()
@@ -155,8 +156,7 @@ def run(given: Sequence[Part], size: Size, jobs: int, logs: Path) -> Iterator[Do
 
 def run_part(part: Part, size: Size, logs: Path) -> Done:
     """Run one part on a database, and where needed a disk or a clock, of its own."""
-    began = time.monotonic()
-    os.setsid()  # parts share the processors evenly, whatever else runs: each is a session of its own
+    began, spent = time.monotonic(), _spent()
     with contextlib.ExitStack() as stack:
         server = None
         if part.database == POSTGRESQL:
@@ -165,9 +165,13 @@ def run_part(part: Part, size: Size, logs: Path) -> Done:
         setting = Setting(part.database, url, part.seed, logs=logs / _file_name(part))
         rows = _struck(part, setting, size, server, stack)
         version = _version(server) if server else ""
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    cpu = sum(each.ru_utime + each.ru_stime for each in spent)
-    return Done(part, tuple(rows), time.monotonic() - began, cpu, version)
+    return Done(part, tuple(rows), time.monotonic() - began, _spent() - spent, version)
+
+
+def _spent() -> float:
+    """Return the processor's seconds of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _struck(

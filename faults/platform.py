@@ -28,10 +28,11 @@ class Platform:
 
     def __init__(self, accounts: Mapping[str, str], **rules: Any) -> None:
         """`accounts` are names with tokens, `rules` the platform's."""
-        context = multiprocessing.get_context("spawn")
+        # To fork is quicker, but a copy of locks that other threads hold would stay locked.
+        context: Any = multiprocessing.get_context("fork" if threading.active_count() == 1 else "spawn")
         self._here, there = context.Pipe()
         control = secrets.token_hex(16)
-        work = (there, dict(accounts), control, rules)
+        work = (self._here, there, dict(accounts), control, rules)
         self._process = context.Process(target=_serve, args=work, daemon=True)
         self._process.start()
         there.close()
@@ -75,7 +76,10 @@ class Platform:
         )
 
 
-def _serve(connection: Connection, accounts: dict[str, str], control: str, rules: dict[str, Any]) -> None:
+def _serve(
+    theirs: Connection, connection: Connection, accounts: dict[str, str], control: str, rules: dict[str, Any]
+) -> None:
+    theirs.close()  # else its end could not be heard
     with Rehearsal(accounts, control=control, **rules) as platform:
         connection.send(platform.url)
         try:
