@@ -1,6 +1,6 @@
 """Instagram of a business or creator: https://developers.facebook.com/docs/instagram-platform/content-publishing"""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import regex
@@ -9,6 +9,7 @@ from requests import Response
 
 from connectors.base import Attempt, Capabilities, Media, OAuth, Post, Rate, Reading, Repeat, Video
 from connectors.http import Address
+from connectors.http.connector import bearer
 from connectors.meta import (
     SUNSET,
     VERSION,
@@ -96,17 +97,15 @@ class Instagram(Containers):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        bearer = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self.http = Graph(settings.api, bearer, timeout)
-        self.account = settings.account
+    def line(self) -> Graph:
+        """Speak under the token of the account."""
+        return Graph(self.settings.api, bearer(self.settings.token), self.timeout)
 
     def whoami(self) -> str:
         """Return `@name`."""
-        told = self.http.ask("GET", f"/{VERSION}/{self.account}", _User, params={"fields": "id,username"})
+        told = self.http.ask(
+            "GET", f"/{VERSION}/{self.settings.account}", _User, params={"fields": "id,username"}
+        )
         return f"@{told.username}"
 
     def problems(self, post: Post) -> list[str]:
@@ -138,7 +137,7 @@ class Instagram(Containers):
 
     def make(self, told: Mapping[str, str]) -> Made:
         """Make a container."""
-        return self.http.ask("POST", f"/{VERSION}/{self.account}/media", Made, json=told)
+        return self.http.ask("POST", f"/{VERSION}/{self.settings.account}/media", Made, json=told)
 
     def state(self, container: str) -> State:
         """Ask how far a container is."""
@@ -147,7 +146,7 @@ class Instagram(Containers):
 
     def release(self, attempt: Attempt, container: str) -> Response:
         """Publish a container."""
-        path = f"/{VERSION}/{self.account}/media_publish"
+        path = f"/{VERSION}/{self.settings.account}/media_publish"
         return self.http.commit(attempt, "POST", path, json={"creation_id": container})
 
     def own(self, post: Post, after: str) -> Listing:
@@ -155,7 +154,7 @@ class Instagram(Containers):
         asked = {"fields": "id,caption,timestamp,permalink", "limit": "50"} | (
             {"after": after} if after else {}
         )
-        return self.http.ask("GET", f"/{VERSION}/{self.account}/media", Listing, params=asked)
+        return self.http.ask("GET", f"/{VERSION}/{self.settings.account}/media", Listing, params=asked)
 
     def permalink(self, id: str) -> Response:
         """Ask for a post's address."""
@@ -163,7 +162,7 @@ class Instagram(Containers):
 
     def used(self) -> Limits:
         """Ask what is left of a day's posts."""
-        path = f"/{VERSION}/{self.account}/content_publishing_limit"
+        path = f"/{VERSION}/{self.settings.account}/content_publishing_limit"
         return self.http.ask("GET", path, Limits, params={"fields": "config,quota_usage"})
 
     # ---- read ---------------------------------------------------------------------------------

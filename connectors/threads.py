@@ -1,6 +1,6 @@
 """Threads, through its API: https://developers.facebook.com/docs/threads"""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import regex
@@ -9,7 +9,8 @@ from requests import Response
 
 from connectors.base import Attempt, Capabilities, Media, OAuth, Post, Rate, Reading, Repeat, Video
 from connectors.base.facts import URL
-from connectors.http import Address, MissingError
+from connectors.http import Address
+from connectors.http.connector import bearer
 from connectors.meta import Containers, Graph, Insights, Limits, Listing, Made, State, readings
 
 _METRICS = ("views", "likes", "replies", "reposts", "quotes", "shares")
@@ -86,12 +87,9 @@ class Threads(Containers):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        bearer = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self.http = Graph(settings.api, bearer, timeout)
+    def line(self) -> Graph:
+        """Speak under the token of the account."""
+        return Graph(self.settings.api, bearer(self.settings.token), self.timeout)
 
     def whoami(self) -> str:
         """Return `@name`."""
@@ -163,11 +161,8 @@ class Threads(Containers):
 
     def delete(self, id: str) -> None:
         """Delete a post; one that is gone already is fine."""
-        try:
-            # https://developers.facebook.com/docs/threads/posts/delete-posts
-            self.http.fetch("DELETE", f"/v1.0/{id}")
-        except MissingError:
-            return
+        # https://developers.facebook.com/docs/threads/posts/delete-posts
+        self.http.remove("DELETE", f"/v1.0/{id}")
 
 
 def _media(media: Media) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """A Facebook Page, through the Graph API: https://developers.facebook.com/docs/pages-api"""
 
-from collections.abc import MutableMapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,34 +13,21 @@ from connectors.base import (
     OAuth,
     Post,
     Published,
-    Quota,
     Rate,
     Repeat,
-    TemporaryError,
     UncertainError,
     Video,
     Window,
     problems,
 )
-from connectors.facebook import answers, uploading
+from connectors.facebook import answers, looking, uploading
 from connectors.facebook.figures import METRICS, Figures
 from connectors.facebook.holding import Holding, looked_for
-from connectors.http import Address, MissingError
-from connectors.media import fit
-from connectors.meta import (
-    SUNSET,
-    VERSION,
-    Graph,
-    Listing,
-    Made,
-    Own,
-    same,
-    since,
-)
+from connectors.http import Address
+from connectors.http.connector import bearer
+from connectors.meta import SUNSET, VERSION, Graph, Made
 
-_PAGE = "100"  # the most that a page of a listing may have
 _SKEW = timedelta(minutes=5)
-_SHOWS = frozenset({"photo", "album", "video"})
 
 
 class Facebook(Holding, Figures):
@@ -100,15 +86,18 @@ class Facebook(Holding, Figures):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        token = settings.token.get_secret_value()
-        self.http = Graph(settings.api, {"Authorization": f"Bearer {token}"}, timeout)
-        self.http.secrets.add(token)
-        self.page = settings.page
-        self._known: answers.Page | None = None
+    _known: answers.Page | None = None
+
+    def line(self) -> Graph:
+        """Speak under the token that was given, until the Page's own is known."""
+        line = Graph(self.settings.api, bearer(self.settings.token), self.timeout)
+        line.secrets.add(self.settings.token.get_secret_value())
+        return line
+
+    @property
+    def page(self) -> str:
+        """Return the Page's id."""
+        return self.settings.page
 
     def whoami(self) -> str:
         """Return the Page's name."""
@@ -155,11 +144,6 @@ class Facebook(Holding, Figures):
         made = self.http.accepted(response, Made)
         return Published(made.id, f"https://www.facebook.com/{made.id}")
 
-    def fitted(self, post: Post) -> Post:
-        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
-        self.check(post)
-        return post
-
     def said(self, post: Post, attempt: Attempt) -> dict[str, Any]:
         http = self.signed()
         said: dict[str, Any] = {"message": post.text} if post.text else {}
@@ -184,50 +168,13 @@ class Facebook(Holding, Figures):
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look for the video by its id, for anything else through what the Page posted since the try."""
         if any(each.moves for each in post.media):
-            return self._find_video(attempt.kept.get("video", ""))
-        listed = since(attempt.started_at - _SKEW, lambda after: self._own(post, after))
-        alike = [each for each in listed if self._is(post, each) and not attempt.taken(each.id)]
+            return looking.video(self.signed(), attempt.kept.get("video", ""))
+        own = looking.own(self.signed(), self.page, post, attempt.started_at - _SKEW)
+        alike = [each for each in own if not attempt.taken(each.id)]
         return alike[-1].published if alike else None
-
-    def _own(self, post: Post, after: str) -> Listing:
-        http, more = self.signed(), {"after": after} if after else {}
-        if post.reply_to:
-            asked = {"fields": "id,message,created_time,permalink_url,from", "limit": _PAGE} | more
-            asked["order"] = "reverse_chronological"
-            return http.ask("GET", f"/{VERSION}/{post.reply_to}/comments", Listing, params=asked)
-        asked = {"fields": "id,message,created_time,permalink_url,attachments{media_type}", "limit": _PAGE}
-        return http.ask("GET", f"/{VERSION}/{self.page}/published_posts", Listing, params=asked | more)
-
-    def _is(self, post: Post, each: Own) -> bool:
-        if post.reply_to:
-            return same(post, each) and each.by.id in ("", self.page)
-        shows = any(one.media_type in _SHOWS for one in each.attachments.data)
-        return same(post, each) and shows == bool(post.media)
-
-    def _find_video(self, id: str) -> Published | None:
-        if not id:
-            return None  # nothing leaves before the upload has begun, and is kept
-        asked = {"fields": "id,published,permalink_url,status"}
-        video = self.signed().ask("GET", f"/{VERSION}/{id}", answers.Video, params=asked)
-        if video.public:
-            return Published(id, f"https://www.facebook.com/{id}")
-        if video.status.uploading_phase.status in ("not_started", "in_progress", "error"):
-            return None  # so the last step was never carried out
-        raise TemporaryError(f"{self.http.host} is still at work on the video.")
 
     # ---- delete -------------------------------------------------------------------------------
 
     def delete(self, id: str) -> None:
         """Delete a post, comment or video; one that is gone already is fine."""
-        try:
-            self.signed().fetch("DELETE", f"/{VERSION}/{id}")
-        except MissingError:
-            return
-
-    def quota(self) -> Quota | None:
-        """Return what Meta last said is left."""
-        return self.http.quota
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        self.signed().remove("DELETE", f"/{VERSION}/{id}")

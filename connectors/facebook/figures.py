@@ -4,8 +4,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from connectors.base import Connector, Reading, RejectedError
+from connectors.base import Reading, RejectedError
 from connectors.facebook import answers
+from connectors.http.connector import HttpConnector
 from connectors.meta import VERSION, Graph, Insights, readings
 
 # https://developers.facebook.com/docs/graph-api/reference/insights
@@ -19,11 +20,13 @@ COUNTS = ("shares", "comments")
 METRICS = INSIGHTS + COUNTS
 
 
-class Figures(Connector):
+class Figures(HttpConnector[Graph]):
     """What a Page's posts are read by."""
 
-    http: Graph
-    page: str
+    @property
+    @abstractmethod
+    def page(self) -> str:
+        """Return the Page's id."""
 
     @abstractmethod
     def signed(self) -> Graph:

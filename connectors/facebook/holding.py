@@ -8,7 +8,6 @@ from typing import Any
 
 from connectors.base import (
     Attempt,
-    Connector,
     ConnectorError,
     Post,
     RejectedError,
@@ -19,25 +18,24 @@ from connectors.base import (
 )
 from connectors.facebook import answers
 from connectors.http import MissingError
+from connectors.http.connector import HttpConnector
 from connectors.meta import VERSION, DuplicateError, Graph, Made
 
 _PAGE, _PAGES = "100", 20
 _NEVER = Window(minutes=0, days=0)
 
 
-class Holding(Connector):
+class Holding(HttpConnector[Graph]):
     """What a Page does that holds posts until their time."""
 
-    http: Graph
-    page: str
+    @property
+    @abstractmethod
+    def page(self) -> str:
+        """Return the Page's id."""
 
     @abstractmethod
     def signed(self) -> Graph:
         """Speak as the Page."""
-
-    @abstractmethod
-    def fitted(self, post: Post) -> Post:
-        """Return a post with its pictures as the Page takes them, all else checked."""
 
     @abstractmethod
     def said(self, post: Post, attempt: Attempt) -> dict[str, Any]:
@@ -99,10 +97,9 @@ class Holding(Connector):
         try:
             if self._held(id).is_published:
                 return False
-            self.http.fetch("DELETE", f"/{VERSION}/{id}")
         except MissingError:
             return False
-        return True
+        return self.http.remove("DELETE", f"/{VERSION}/{id}")
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from requests import Response
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     ConnectorError,
     Media,
     Post,
@@ -27,6 +26,7 @@ from connectors.base import (
     UncertainError,
     problems,
 )
+from connectors.http.connector import HttpConnector
 from connectors.media import misfits
 from connectors.meta.graph import SUB_TROUBLE, Graph
 from connectors.meta.limit import Limits, Window
@@ -67,10 +67,9 @@ class _Link(BaseModel):
     permalink: str = ""
 
 
-class Containers(Connector):
+class Containers(HttpConnector[Graph]):
     """Publishes in two steps; the container tells after a lost answer whether it became public."""
 
-    http: Graph
     left: Quota | None = None
 
     # ---- what each platform spells itself -----------------------------------------------------
@@ -209,7 +208,3 @@ class Containers(Connector):
             return self.http.accepted(self.permalink(id), _Link).permalink
         except ConnectorError:  # it is public; no trouble behind that may make it look otherwise
             return ""
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()

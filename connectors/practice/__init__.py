@@ -3,9 +3,9 @@
 What it can do is what `connectors.rehearsal` does, which `orchestrator rehearse` starts.
 """
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from pydantic import BaseModel, NonNegativeInt, SecretStr
 
@@ -15,7 +15,6 @@ from connectors.base import (
     Post,
     Price,
     Published,
-    Quota,
     Reading,
     Repeat,
     TemporaryError,
@@ -23,6 +22,7 @@ from connectors.base import (
     Window,
 )
 from connectors.http import Address, MissingError
+from connectors.http.connector import bearer, counted, listed
 from connectors.practice import answers
 from connectors.practice.answers import METRICS, Line
 from connectors.practice.holding import Holding
@@ -65,23 +65,20 @@ class Practice(Holding):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        self.repeat = settings.repeat
-        bearer = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        self.http = Line(settings.server, bearer, timeout)
+    def line(self) -> Line:
+        """Speak under the token of the account."""
+        return Line(self.settings.server, bearer(self.settings.token), self.timeout)
+
+    @property
+    def repeat(self) -> Repeat:
+        """Return what protects a second attempt of this account."""
+        return self.settings.repeat
 
     def whoami(self) -> str:
         """Return `name@rehearsal`, and keep what the platform announces."""
         me = self.http.ask("GET", "/practice/v1/me", answers.Me)
         self.memory["announced"] = me.model_dump_json()
         return f"{me.name}@rehearsal"
-
-    def quota(self) -> Quota | None:
-        """Return what the platform said after the last post."""
-        return self.http.quota
 
     def limits(self) -> Capabilities:
         """Return what the platform announced last, with the protection and the price of the settings."""
@@ -141,36 +138,26 @@ class Practice(Holding):
             yield each
 
     def _own(self) -> Iterator[answers.Shown]:
-        older = ""
-        for _ in range(_PAGES):
-            page = self.page(40, older)
-            yield from page.posts
-            if not page.next:
-                return
-            older = page.next
-        raise UncertainError(f"{self.http.host} does not list our posts back to the time of this attempt.")
+        said = f"{self.http.host} does not list our posts back to the time of this attempt."
+        return listed(self._page, _PAGES, said)
+
+    def _page(self, mark: str) -> tuple[list[answers.Shown], str]:
+        page = self.page(40, mark)
+        return page.posts, page.next or ""
 
     # ---- read and delete ----------------------------------------------------------------------
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read what the platform counts; a post that is gone reports nothing."""
-        return [reading for each in ids for reading in self._read(each)]
+        return counted(ids, METRICS, {id: self._figures(id) for id in ids})
 
-    def _read(self, id: str) -> list[Reading]:
-        now = datetime.now(UTC)
+    def _figures(self, id: str) -> dict[str, float | None]:
         try:
             post = self.http.ask("GET", self.path(f"posts/{id}"), answers.Shown)
         except MissingError:
-            return [Reading(id, metric, None, now) for metric in METRICS]
-        return [Reading(id, metric, getattr(post, metric), now) for metric in METRICS]
+            return {}
+        return {metric: getattr(post, metric) for metric in METRICS}
 
     def delete(self, id: str) -> None:
         """Delete a post; one that is gone already is fine."""
-        try:
-            self.http.fetch("DELETE", self.path(f"posts/{id}"))
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        self.http.remove("DELETE", self.path(f"posts/{id}"))

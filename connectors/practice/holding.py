@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from connectors.base import Attempt, Post, RejectedError, Repeat, Scheduled, TemporaryError, UncertainError
-from connectors.http import MissingError
 from connectors.practice.answers import Held, Holdings
 from connectors.practice.sending import CONTAINERS, Sending
 
@@ -48,8 +47,4 @@ class Holding(Sending):
         """Take back what the platform holds; False: it does not have it any more."""
         if self.repeat is Repeat.NOTHING:
             return super().unschedule(id)
-        try:
-            self.http.fetch("DELETE", self.path(f"scheduled/{id}"))
-        except MissingError:
-            return False
-        return True
+        return self.http.remove("DELETE", self.path(f"scheduled/{id}"))

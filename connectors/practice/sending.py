@@ -1,11 +1,10 @@
 """A post becomes the calls that the practice API wants for it, up to the one that publishes."""
 
-from dataclasses import replace
+from abc import abstractmethod
 from typing import Any, TypeVar
 
 from connectors.base import (
     Attempt,
-    Connector,
     Media,
     Post,
     RejectedError,
@@ -14,7 +13,7 @@ from connectors.base import (
     UncertainError,
 )
 from connectors.http import MissingError
-from connectors.media import fit
+from connectors.http.connector import HttpConnector
 from connectors.practice.answers import Container, DuplicateError, Line, Page, Upload
 
 _T = TypeVar("_T")
@@ -23,11 +22,13 @@ CONTAINERS = "/practice/v1/container/containers"
 _PAUSE = 0.25  # seconds between two looks at what the platform still works on
 
 
-class Sending(Connector):
+class Sending(HttpConnector[Line]):
     """The calls of one account."""
 
-    http: Line
-    repeat: Repeat
+    @property
+    @abstractmethod
+    def repeat(self) -> Repeat:
+        """Return what protects a second attempt of this account."""
 
     def commit(self, attempt: Attempt, path: str, body: dict[str, Any], shape: type[_T]) -> _T:
         """Make the one request that publishes or hands over; read what it is answered."""
@@ -40,13 +41,6 @@ class Sending(Connector):
                 raise
             raise UncertainError(f"An earlier try may have got through: {error}") from error
         return self.http.accepted(response, shape)
-
-    def fitted(self, post: Post) -> Post:
-        """Return a post with pictures that fit; raise `RejectedError` where nobody need be asked."""
-        limits = self.limits()
-        post = replace(post, media=tuple(fit(each, limits) for each in post.media))
-        self.check(post)
-        return post
 
     def prepared(self, post: Post, attempt: Attempt) -> dict[str, Any]:
         """Return the body of a fitted post, pictures uploaded; keep what a listing is compared with."""

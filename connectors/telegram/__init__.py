@@ -1,18 +1,17 @@
 """A Telegram channel or group, through the Bot API: https://core.telegram.org/bots/api"""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from json import dumps
 from typing import Any
 
 import requests
-from pydantic import BaseModel, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, HttpUrl, SecretStr
 
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     ConnectorError,
     Media,
     Post,
@@ -22,59 +21,24 @@ from connectors.base import (
     RejectedError,
     Repeat,
     TemporaryError,
-    UnauthorizedError,
     UncertainError,
     Video,
     problems,
 )
-from connectors.http import Address, Http
-from connectors.media import fit
+from connectors.http import Address
+from connectors.http.connector import HttpConnector
+from connectors.telegram.answers import Found, Line, Message, Sent, units
 
 _CAPTION = 1_024
 
 
-def _units(text: str) -> int:
-    """Count as Telegram does, in UTF-16 units: https://core.telegram.org/api/entities#entity-length"""
-    return len(text.encode("utf-16-le")) // 2
-
-
-class _Chat(BaseModel):
-    id: int
-    username: str = ""
-    title: str = ""
-
-
-class _Message(BaseModel):
-    message_id: int
-    date: int
-    chat: _Chat
-
-
-class _Found(BaseModel):
-    result: _Chat
-
-
-class _Sent(BaseModel):
-    result: _Message | list[_Message]
-
-
-class _More(BaseModel):
-    retry_after: float | None = None
-    migrate_to_chat_id: int | None = None
-
-
-class _Refused(BaseModel):
-    description: str = ""
-    parameters: _More = _More()
-
-
-class Telegram(Connector):
+class Telegram(HttpConnector[Line]):
     """One bot in one channel or group; it cannot read back what it wrote, so people are asked."""
 
     name = "telegram"
     capabilities = Capabilities(
         text_limit=4_096,
-        measure=_units,
+        measure=units,
         media_limit=10,
         media_types=frozenset({"image/jpeg", "image/png"}),
         media_bytes=10_000_000,
@@ -100,19 +64,20 @@ class Telegram(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        self._token = settings.token.get_secret_value()  # it stands in the path of every call
-        self.http = _Http(settings.api, timeout=timeout)
-        self.http.secrets.add(self._token)
+    def line(self) -> Line:
+        """Speak to the Bot API; its token stands in the path of every call."""
+        line = Line(self.settings.api, timeout=self.timeout)
+        line.secrets.add(self._token)
+        return line
+
+    @property
+    def _token(self) -> str:
+        return self.settings.token.get_secret_value()
 
     def whoami(self) -> str:
         """Return the chat as people know it, `@name` or its title."""
-        chat = self.http.ask(
-            "POST", f"/bot{self._token}/getChat", _Found, json={"chat_id": self._chat}
-        ).result
+        asked = {"chat_id": self._chat}
+        chat = self.http.ask("POST", f"/bot{self._token}/getChat", Found, json=asked).result
         self.memory["chat"] = str(chat.id)
         return f"@{chat.username}" if chat.username else chat.title or str(chat.id)
 
@@ -127,8 +92,7 @@ class Telegram(Connector):
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Send one message, or several pictures as one."""
-        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         body: dict[str, Any] = {"chat_id": self._chat}
         if post.reply_to:
             body["reply_parameters"] = {"message_id": int(post.reply_to.split("-")[0])}
@@ -136,7 +100,7 @@ class Telegram(Connector):
             response = self._commit(post, attempt, body)
         except RejectedError as error:
             raise self._moved() or error from error
-        told = self.http.accepted(response, _Sent).result
+        told = self.http.accepted(response, Sent).result
         return self._published(told if isinstance(told, list) else [told])
 
     def _commit(self, post: Post, attempt: Attempt, body: dict[str, Any]) -> requests.Response:
@@ -147,9 +111,8 @@ class Telegram(Connector):
         if len(post.media) > 1:
             files = {f"file{n}": _file(each) for n, each in enumerate(post.media)}
             form["media"] = dumps([_described(each, n, post.text) for n, each in enumerate(post.media)])
-            return self.http.commit(
-                attempt, "POST", f"/bot{self._token}/sendMediaGroup", data=form, files=files
-            )
+            path = f"/bot{self._token}/sendMediaGroup"
+            return self.http.commit(attempt, "POST", path, data=form, files=files)
         form["caption"] = post.text
         [only] = post.media
         if only.moves:
@@ -165,13 +128,12 @@ class Telegram(Connector):
         self.memory["chat"], self.http.moved_to = str(self.http.moved_to), None
         return TemporaryError("The group has another number now; the post goes there.")
 
-    def _published(self, told: list[_Message]) -> Published:
+    def _published(self, told: list[Message]) -> Published:
         first, chat = told[0], told[0].chat
         where = chat.username or f"c/{str(chat.id).removeprefix('-100')}"
         id = "-".join(str(each.message_id) for each in told)
-        return Published(
-            id, f"https://t.me/{where}/{first.message_id}", datetime.fromtimestamp(first.date, UTC)
-        )
+        url = f"https://t.me/{where}/{first.message_id}"
+        return Published(id, url, datetime.fromtimestamp(first.date, UTC))
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Say that nobody can look: no method of the Bot API lists messages."""
@@ -191,10 +153,6 @@ class Telegram(Connector):
                 if "message to delete not found" not in str(error):  # the answer has no other sign of it
                     raise
 
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
-
 
 def _file(media: Media) -> tuple[str, bytes, str]:
     return media.name, media.data, media.type
@@ -203,33 +161,3 @@ def _file(media: Media) -> tuple[str, bytes, str]:
 def _described(media: Media, number: int, text: str) -> dict[str, str]:
     told = {"type": "video" if media.moves else "photo", "media": f"attach://file{number}"}
     return {**told, "caption": text} if number == 0 else told
-
-
-class _Http(Http):
-    """Reads the Bot API's refusals: https://core.telegram.org/bots/api#making-requests"""
-
-    moved_to: int | None = None
-
-    def judge(self, response: requests.Response) -> ConnectorError | None:
-        """Say what a refusal means: a wrong token is "not found", a bot that was thrown out is forbidden."""
-        self.moved_to = self._refused(response).parameters.migrate_to_chat_id
-        if response.status_code in (401, 403, 404):
-            return UnauthorizedError(self.sentence(response))
-        return None
-
-    def reason(self, response: requests.Response) -> str:
-        """Return Telegram's own words."""
-        return self._refused(response).description
-
-    def waits(self, response: requests.Response) -> float | None:
-        """Return the seconds that stand in the answer, not in a header."""
-        return self._refused(response).parameters.retry_after
-
-    def _refused(self, response: requests.Response) -> _Refused:
-        try:
-            return _REFUSED.validate_json(response.content)
-        except ValidationError:
-            return _Refused()
-
-
-_REFUSED = TypeAdapter(_Refused)
