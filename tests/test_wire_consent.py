@@ -51,7 +51,9 @@ def walk(channel: str, url: str) -> None:
     facts = connectors.find(channel).oauth
     assert facts is not None
     facts = moved(facts, url)
-    app = App({"server": url, "api": url, "scopes": "w_member_social"}, BACK, "app", "s3cret")
+    app = App(
+        {"server": url, "api": url, "scopes": "w_member_social", "username": "brick"}, BACK, "app", "s3cret"
+    )
     if facts.register:
         app = register(facts, app, 5.0)
     flow = CodeFlow(facts, 5.0)

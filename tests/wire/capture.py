@@ -103,10 +103,9 @@ def _sender() -> str:
         who = frame.f_locals.get("self")
         if isinstance(who, base.Connector):
             return str(who.name)
-        facts = frame.f_locals.get("facts", getattr(who, "_facts", None))
-        if isinstance(facts, base.OAuth) or (who and type(who).__module__.endswith(".oauth")):
-            channel = _consents(base.Connector, facts, who)
-            if channel:
+        if str(frame.f_globals.get("__name__")).endswith(".oauth"):
+            facts = frame.f_locals.get("facts", getattr(who, "_facts", None))
+            if channel := _consents(base.Connector, facts, who):
                 return channel
         frame = frame.f_back
     return ""
