@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from faults import places
+from faults import itself, places
 from faults.campaign import Size
 from faults.cells import DATABASES, Cell
 from faults.kept import Kept, Results, lacks, under
@@ -24,6 +24,8 @@ JOBS = 4  # parts at a time: they mostly wait
 def main() -> int:
     """Run what was asked for; write the page once the results of a whole run are there."""
     asked = _asked()
+    if asked.self_test:
+        return _itself()
     results = Results(asked.out)
     wrong = [*_parts(asked, results), *_real(asked, results)]
     found = {name: results.of(name, asked.seed, asked.strikes) for name in DATABASES}
@@ -48,9 +50,19 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--go-on", action="store_true", help="leave out what ended well in this run")
     parser.add_argument("--jobs", type=int, default=JOBS, help="parts at the same time")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
+    parser.add_argument("--self-test", action="store_true", help="see that what it is there for is noticed")
     asked = parser.parse_args()
     asked.whole = asked.database is None and not asked.only
     return asked
+
+
+def _itself() -> int:
+    found = []
+    for check in itself.CHECKS:
+        said, well = itself.told(check)
+        print(said if well else f"WRONG: {said}", flush=True)
+        found.append(well)
+    return 0 if all(found) else 1
 
 
 def _parts(asked: argparse.Namespace, results: Results) -> Iterable[str]:

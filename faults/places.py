@@ -157,6 +157,9 @@ def run(given: Sequence[Part], size: Size, jobs: int, logs: Path) -> Iterator[Do
 def run_part(part: Part, size: Size, logs: Path) -> Done:
     """Run one part on a database, and where needed a disk or a clock, of its own."""
     began, spent = time.monotonic(), _spent()
+    with contextlib.suppress(PermissionError):  # it leads one already
+        # Linux divides its processors by session: https://man7.org/linux/man-pages/man7/sched.7.html
+        os.setsid()
     with contextlib.ExitStack() as stack:
         server = None
         if part.database == POSTGRESQL:
