@@ -199,4 +199,5 @@ class OAuth:
     extends: bool = True  # LinkedIn False
     register: str = ""  # where the client registers itself: "{server}/api/v1/apps"
     client_name: str = "Engagement orchestrator"  # under which it does
+    agent: str = "engagement-orchestrator"  # who calls: Reddit wants to see "... (by /u/{username})"
     dance: Dance | None = None  # a way of the platform's own: Bluesky

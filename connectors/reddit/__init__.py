@@ -32,6 +32,8 @@ from connectors.reddit.rest import AlreadyError, Rest
 from connectors.reddit.uploading import poster, upload
 
 _METRICS = ("score", "upvote_ratio", "num_comments", "num_crossposts", "view_count")
+# https://github.com/reddit-archive/reddit/wiki/API
+_AGENT = "web:engagement-orchestrator:v1 (by /u/{username})"
 _COMMENT = 10_000
 _CAPTION = 180
 _PAGE = 100
@@ -71,6 +73,7 @@ class Reddit(Connector):
         basic=True,
         more={"duration": "permanent"},
         lives=timedelta(hours=1),
+        agent=_AGENT,
     )
 
     class Settings(BaseModel):
@@ -95,8 +98,7 @@ class Reddit(Connector):
         super().__init__(settings, memory, timeout)
         headers = {
             "Authorization": f"Bearer {settings.token.get_secret_value()}",
-            # https://github.com/reddit-archive/reddit/wiki/API
-            "User-Agent": f"web:engagement-orchestrator:v1 (by /u/{settings.username})",
+            "User-Agent": _AGENT.format(username=settings.username),
         }
         self.http = Rest(settings.api, headers, timeout)
 

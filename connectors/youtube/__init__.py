@@ -62,6 +62,7 @@ class YouTube(Holding):
         scopes=("https://www.googleapis.com/auth/youtube",),
         more={"access_type": "offline", "prompt": "consent"},
         lives=timedelta(hours=1),
+        extends=False,  # where Google names an end (refresh_token_expires_in), no renewal moves it
     )
 
     class Settings(BaseModel):

@@ -31,6 +31,9 @@ _PASSING = frozenset({408, 425, *LIMITED})
 # https://www.rfc-editor.org/rfc/rfc6749#section-5.2, and Slack's word for the same:
 # https://docs.slack.dev/reference/methods/oauth.v2.access
 _OVER = frozenset({"invalid_grant", "invalid_refresh_token"})
+# What Slack says inside a 200, and OAuth in the address, of trouble that passes (RFC 6749, 4.1.2.1).
+_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout",
+                      "ratelimited", "server_error", "temporarily_unavailable"})  # fmt: skip
 _META_OVER = 190  # https://developers.facebook.com/docs/graph-api/guides/error-handling
 
 
@@ -111,7 +114,7 @@ class CodeFlow:
             redirect_uri=app.redirect,
             code_challenge_method="S256" if self._facts.pkce else None,
         )
-        client.headers["User-Agent"] = "engagement-orchestrator"
+        client.headers["User-Agent"] = _filled(self._facts.agent, app.settings)
         return client
 
     def _call(
@@ -148,7 +151,7 @@ class CodeFlow:
 def _judged(voice: Http, said: requests.Response) -> requests.Response:
     """Let a good answer pass; raise what a refusal means for the grant."""
     status, over = said.status_code, _over(said)
-    if status in _PASSING or status >= 500:
+    if status in _PASSING or status >= 500 or _passes(said):
         raise TemporaryError(voice.sentence(said), retry_after(said))
     if over or status == 401:
         raise UnauthorizedError(voice.sentence(said))
@@ -165,13 +168,19 @@ def _error(said: requests.Response) -> Any:
     return told.get("error") if isinstance(told, dict) else None
 
 
+def _passes(said: requests.Response) -> bool:
+    error = _error(said)
+    return isinstance(error, str) and error in _TROUBLE
+
+
 def _over(said: requests.Response) -> bool:
     """Tell whether a platform says that the grant itself is of no use any more."""
     error = _error(said)
     return error.get("code") == _META_OVER if isinstance(error, dict) else error in _OVER
 
 
-def _read(voice: Http, token: Mapping[str, Any], facts: OAuth) -> Tokens:
+def _read(voice: Http, said: Mapping[str, Any], facts: OAuth) -> Tokens:
+    token = _inside(said)
     access = token.get("access_token")
     if not isinstance(access, str) or not access:
         raise TemporaryError(f"{voice.host} gave an answer without a token.")
@@ -182,8 +191,18 @@ def _read(voice: Http, token: Mapping[str, Any], facts: OAuth) -> Tokens:
         str(token.get("refresh_token") or ""),
         _number(token.get("expires_in")) or (facts.lives.total_seconds() if facts.lives else None),
         refresh_lives or (facts.refresh_lives.total_seconds() if facts.refresh_lives else None),
-        _scopes(token.get("scope")),
+        _scopes(token.get("scope") or token.get("permissions")),
     )
+
+
+def _inside(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the token: Instagram's documents show it in a list.
+
+    https://developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/business-login
+    """
+    listed = said.get("data")
+    inside = listed[0] if isinstance(listed, list) and listed else None
+    return inside if isinstance(inside, dict) else said
 
 
 def _number(told: object) -> float | None:
