@@ -10,10 +10,12 @@ import pytest
 from sqlmodel import Session, select
 
 from connectors.rehearsal import Rehearsal
+from orchestrator import items
 from orchestrator.app import Orchestrator, samples
 from orchestrator.app.programme import Extended
 from orchestrator.errors import CheckError
 from orchestrator.items import Item
+from orchestrator.plan import Standing
 from tests.outbox_world import ToldClock
 
 TOKEN = "rehearsal-token"
@@ -102,6 +104,27 @@ def test_a_campaign_goes_on_without_anybody_applying_it(brand: Brand) -> None:
         assert brand.app.extend() == Extended(new=1), week
         assert brand.app.extend() == Extended()
         assert brand.tick() == week + (week > 4)
+
+
+def test_what_is_long_over_is_not_read_again_and_nothing_changes_by_that(
+    brand: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    standing = items.standing
+
+    def counted(session: Session, campaign_id: str, since: datetime | None = None) -> tuple[Standing, ...]:
+        found = standing(session, campaign_id, since)
+        read.append(len(found))
+        return found
+
+    brand.app.apply("weekly")
+    monkeypatch.setattr(items, "standing", counted)
+    for _ in range(12):
+        brand.clock.move(weeks=1)
+        assert brand.app.extend().new == 1
+    assert len(brand.app.look(everything)) == 15  # and what happens once
+    assert read[-1] == 6  # three weeks back, two ahead
+    assert brand.app.extend() == Extended()
 
 
 def test_it_goes_on_from_what_was_applied_not_from_what_stands_in_the_folder(brand: Brand) -> None:

@@ -108,6 +108,28 @@ def test_an_outbox_that_rests_claims_nothing_more(world: World) -> None:
     assert not world.outbox.until_idle()
 
 
+def test_posts_that_keep_arriving_do_not_keep_the_uncertain_from_being_looked_after(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.outbox.worker._SPELL", 0.0)
+    lost = world.item("lost")
+    world.platform.steps["lost"] = [lost_answer]
+    seen: list[str] = []
+
+    def another(platform: Platform, post: Post, attempt: Attempt) -> Published:
+        if len(platform.posts) < 40:
+            seen.append(world.status(lost))
+            world.platform.steps[f"{post.text}+"] = [another]
+            world.item(f"{post.text}+")
+        return platform.accept(post, attempt)
+
+    world.platform.steps["next"] = [another]
+    world.item("next")
+    world.outbox.until_idle()
+    assert seen[-1] == Status.PUBLISHED
+    assert len(world.platform.posts) == 41
+
+
 # ---- late, over, withdrawn --------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from orchestrator.app.vitals import readiness
 from orchestrator.dispatch import Turn
 from orchestrator.errors import OutsideError
 from orchestrator.items import Item, Revision
-from orchestrator.outbox import Lease, shown
+from orchestrator.outbox import AttemptRow, Lease, shown
 from tests import web_world
 from tests.web_world import ACCOUNT, World
 
@@ -132,8 +132,26 @@ def test_figures_tell_what_waits_for_what_and_what_was_told(world: World) -> Non
     assert found['orchestrator_incidents{kind="held"}'] == 2
     assert found['orchestrator_notices{way="mail",state="sent"}'] == 1
     assert found['orchestrator_leases{state="live"}'] == 1
-    assert found['orchestrator_attempts_total{state="uncertain"}'] == 1
+    assert found['orchestrator_recent_attempts{state="uncertain"}'] == 1
+    assert found["orchestrator_attempts_total"] == 1
     assert 0 <= found["orchestrator_clock_beat_seconds"] < 60
+
+
+def test_only_the_newest_tries_are_told_apart_however_many_there_were(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.app.vitals.NEWEST", 3)
+    now = world.clock()
+    with db.writing(world.app.engine) as session:
+        for n, state in enumerate(["rejected", "rejected", "accepted", "accepted", "temporary"]):
+            session.add(AttemptRow(item_id=f"i{n}", rev="r", number=1, account="a", worker="w", state=state,
+                                   key="k", started_at=now, deadline=now))  # fmt: skip
+            session.flush()
+    found = figures(world)
+    assert found["orchestrator_attempts_total"] == 5
+    assert found['orchestrator_recent_attempts{state="accepted"}'] == 2
+    assert found['orchestrator_recent_attempts{state="temporary"}'] == 1
+    assert 'orchestrator_recent_attempts{state="rejected"}' not in found
 
 
 class _Way:

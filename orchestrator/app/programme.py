@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +22,7 @@ from orchestrator.items import Applied, Campaign, Kept, Run
 from orchestrator.plan import AccountView, CampaignView, Diff, PlanInput
 from orchestrator.playbook import Playbook
 
+_MARGIN = timedelta(days=8)  # by which quiet hours and a colleague may have put off what was planned
 CONTENT, PLAYBOOKS = "content", "playbooks"
 
 
@@ -201,7 +202,8 @@ class Programme:
         return Opened(packs, book, digest, self._account_views(book))
 
     def _extend(self, session: Session, kept: Kept, opened: Opened, now: datetime) -> Extended:
-        given, campaign, drawn = self._given(session, opened, kept.by, now)
+        since = now - _reach(opened.playbook)
+        given, campaign, drawn = self._given(session, opened, kept.by, now, since)
         if campaign.id != kept.campaign_id:
             return Extended()  # it was called off meanwhile
         overtaken = items.overtake(session, campaign.id, now)
@@ -211,7 +213,7 @@ class Programme:
         return Extended(applied.new, overtaken)
 
     def _given(
-        self, session: Session, opened: Opened, by: str, now: datetime
+        self, session: Session, opened: Opened, by: str, now: datetime, since: datetime | None = None
     ) -> tuple[PlanInput, Campaign, frozenset[str]]:
         book = opened.playbook
         campaign = items.open_campaign(session, Run(book, opened.digest, self.brand.links.window), by, now)
@@ -224,7 +226,7 @@ class Programme:
             recipients=recipients,
             held=drawn | holdout.held(session, campaign.id),
             accounts=opened.accounts,
-            standing=items.standing(session, campaign.id),
+            standing=items.standing(session, campaign.id, since),
             brand_name=self.brand.name,
             zone=self.brand.zone,
             public_url=self.brand.public_url,
@@ -281,6 +283,16 @@ class Programme:
 
     def _unsubscribe_url(self, person_id: str) -> str:
         return links.unsubscribe_url(self.brand.public_url, self.brand.key("unsubscribe"), person_id)
+
+
+def _reach(book: Playbook) -> timedelta:
+    """Return how far back a campaign looks that goes on: to the last time of each play, and to its caps.
+
+    What is older is over. So it costs the same however long it has been going on.
+    """
+    cap = book.rules.caps.per_person
+    rhythms = (play.every.longest for play in book.plays if play.every)
+    return max(rhythms, default=timedelta(0)) + (cap.window if cap else timedelta(0)) + _MARGIN
 
 
 def _playbook_files(folder: Path) -> list[Path]:

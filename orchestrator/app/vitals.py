@@ -14,9 +14,11 @@ from orchestrator.app import Orchestrator, schema
 from orchestrator.brand import NoticeWays
 from orchestrator.dispatch import last_beat
 from orchestrator.items import Item, Status
-from orchestrator.notices import CLOCK, DEAD_AFTER, EXPIRING, OVERDUE, RENEWING, Incident, Notice
+from orchestrator.notices import CAMPAIGN, CLOCK, DEAD_AFTER, EXPIRING, OVERDUE, RENEWING, Incident, Notice
 from orchestrator.outbox import AttemptRow, Lease, Settled, rate
+from orchestrator.outbox.spend import BUDGET
 
+NEWEST = 10_000  # tries that are told apart by how they ended
 Counted = tuple[tuple[str, int], ...]
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 _ACCOUNT: Table = Account.__table__  # type: ignore[attr-defined]
@@ -46,7 +48,8 @@ class Vitals:
     incidents: Counted
     notices: tuple[tuple[str, str, int], ...]
     leases: Counted
-    attempts: Counted
+    attempts: Counted  # of the newest ones
+    begun: int  # attempts ever
     levels: tuple[Level, ...]
     beat: float | None
 
@@ -106,7 +109,8 @@ def _incidents(session: Session) -> Counted:
 def troubles(session: Session) -> tuple[Incident, ...]:
     """List the open incidents that are about no single item, the oldest first."""
     mine = select(Incident).where(
-        _INCIDENT.c.kind.in_((OVERDUE, CLOCK, EXPIRING, RENEWING)), _INCIDENT.c.ended_at.is_(None)
+        _INCIDENT.c.kind.in_((OVERDUE, CLOCK, EXPIRING, RENEWING, CAMPAIGN)),
+        _INCIDENT.c.ended_at.is_(None),
     )
     return tuple(session.execute(mine.order_by(_INCIDENT.c.opened_at, _INCIDENT.c.id)).scalars())
 
@@ -116,7 +120,9 @@ def troubles(session: Session) -> tuple[Incident, ...]:
 
 def vitals(session: Session, now: datetime) -> Vitals:
     """Count what machines watch."""
-    status, state = _ITEM.c.status, _ATTEMPT.c.state
+    status = _ITEM.c.status
+    # There is one for each post that ever left: to count them all takes longer with each of them.
+    newest = select(_ATTEMPT.c.state).order_by(_ATTEMPT.c.id.desc()).limit(NEWEST).subquery()
     late = select(func.min(_ITEM.c.due_at)).where(status == Status.QUEUED, _ITEM.c.due_at <= now)
     oldest, beat = session.execute(late).scalar(), last_beat(session)
     return Vitals(
@@ -126,7 +132,10 @@ def vitals(session: Session, now: datetime) -> Vitals:
         incidents=_incidents(session),
         notices=_notices(session),
         leases=_leases(session, now),
-        attempts=_by(session, select(state, func.count()).group_by(state).order_by(state)),
+        attempts=_by(
+            session, select(newest.c.state, func.count()).group_by(newest.c.state).order_by("state")
+        ),
+        begun=session.execute(select(func.max(_ATTEMPT.c.id))).scalar() or 0,
         levels=_levels(session, now),
         beat=(now - beat).total_seconds() if beat else None,
     )
@@ -139,7 +148,7 @@ def _by(session: Session, query: Select[Any]) -> Counted:
 def _waiting(session: Session, now: datetime) -> tuple[tuple[str, str, int], ...]:
     """Count what waits by status and by what it waits for."""
     status, well = _ITEM.c.status, _ITEM.c.account.in_(_HEALTHY)
-    stopped = _ITEM.c.stop_id != 0
+    stopped, unpaid = _ITEM.c.stop_id != 0, _ITEM.c.held_for == BUDGET
     looks = select(_ATTEMPT.c.id).where(
         _ATTEMPT.c.item_id == _ITEM.c.id,
         _ATTEMPT.c.look_at.is_not(None),
@@ -148,7 +157,8 @@ def _waiting(session: Session, now: datetime) -> tuple[tuple[str, str, int], ...
     groups = (
         (Status.HELD, "stop", stopped),
         (Status.HELD, "login", ~stopped & ~well),
-        (Status.HELD, "decision", ~stopped & well),
+        (Status.HELD, "budget", ~stopped & well & unpaid),
+        (Status.HELD, "decision", ~stopped & well & ~unpaid),
         (Status.UNCERTAIN, "look", looks.exists()),
         (Status.UNCERTAIN, "decision", ~looks.exists()),
         (Status.FAILED, "author", status == Status.FAILED),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, insert, update
+from sqlalchemy import ColumnElement, CursorResult, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -69,24 +69,32 @@ def _short(*parts: str) -> str:
     return base64.b32encode(hashlib.sha256("\0".join(parts).encode()).digest()).decode().lower()[:12]
 
 
-def standing(session: Session, campaign_id: str) -> tuple[Standing, ...]:
-    """Read the items of a campaign as they stand, as the plan wants to know them."""
+def standing(session: Session, campaign_id: str, since: datetime | None = None) -> tuple[Standing, ...]:
+    """Read the items of a campaign as they stand, as the plan wants to know them; those due from then on."""
+    mine = _mine(campaign_id, since)
     rows = session.exec(
         select(Item, Revision.body)
         .join(Revision, (col(Revision.item_id) == Item.id) & (col(Revision.rev) == Item.rev))
-        .where(Item.campaign_id == campaign_id)
+        .where(mine)
         .order_by(col(Item.id))
     )
-    decided = decisions(session, campaign_id)
+    decided = decisions(session, campaign_id, since)
     return tuple(_as_it_stands(item, said, decided.get((item.id, item.rev))) for item, said in rows)
 
 
-def decisions(session: Session, campaign_id: str) -> dict[tuple[str, str], bool]:
+def _mine(campaign_id: str, since: datetime | None) -> ColumnElement[bool]:
+    mine = col(Item.campaign_id) == campaign_id
+    return mine if since is None else mine & (col(Item.due_at) >= since)
+
+
+def decisions(
+    session: Session, campaign_id: str, since: datetime | None = None
+) -> dict[tuple[str, str], bool]:
     """Read the last decision about each revision: True where it was approved."""
     rows = session.exec(
         select(Approval)
         .join(Item, col(Item.id) == Approval.item_id)
-        .where(Item.campaign_id == campaign_id)
+        .where(_mine(campaign_id, since))
         .order_by(col(Approval.id))
     )
     return {(row.item_id, row.rev): row.approved for row in rows}

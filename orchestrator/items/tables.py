@@ -43,11 +43,12 @@ class Item(SQLModel, table=True):
     __tablename__ = "item"
     __table_args__ = (
         Index("ix_item_status_due_at", "status", "due_at"),
+        Index("ix_item_of_campaign", "campaign_id", "due_at"),
         Index("ix_item_leaving", "account", "status", "leave_at", "id"),
     )
 
     id: str = Field(primary_key=True)
-    campaign_id: str = Field(default="", index=True)  # "" for a post without a playbook
+    campaign_id: str = ""  # "" for a post without a playbook
     play: str = ""
     slot: str = ""  # the local day of one occurrence of a play that recurs, as 2026-12-01
     account: str = Field(index=True)

@@ -1,6 +1,7 @@
 """What waits for a person -> one notice for each incident, by a way that does not depend on what failed."""
 
 from orchestrator.notices.find import (
+    CAMPAIGN,
     CLOCK,
     DEAD_AFTER,
     EXPIRING,
@@ -20,6 +21,7 @@ from orchestrator.notices.telling import NOBODY, Means, Telling, beat
 from orchestrator.notices.ways import Mail, NotToldError, Way, Webhook, read
 
 __all__ = [
+    "CAMPAIGN",
     "CLOCK",
     "DEAD_AFTER",
     "EXPIRING",

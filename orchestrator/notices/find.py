@@ -5,20 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from orchestrator.accounts import CONNECTED, UNAUTHORIZED, Account
 from orchestrator.brand import NoticeRules
 from orchestrator.items import Item, Status
-from orchestrator.notices.tables import Incident
+from orchestrator.notices.stalled import stalled
+from orchestrator.notices.tables import Incident, Notice
 from orchestrator.outbox import AttemptRow, Settled
 from orchestrator.team import Colleague
 
 OVERDUE, CLOCK, EXPIRING, RENEWING = "overdue", "clock", "expiring", "renewing"
+CAMPAIGN = "campaign"
 OF_ITEMS = (Status.HELD, Status.UNCERTAIN, Status.FAILED, Status.EXPIRED)
-KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK, EXPIRING, RENEWING)
+KINDS = (*(str(status) for status in OF_ITEMS), OVERDUE, CLOCK, EXPIRING, RENEWING, CAMPAIGN)
+KEPT = timedelta(days=90)  # how long it can be seen what was wrong and who was told
 DEAD_AFTER = timedelta(minutes=2)  # a clock that has not beaten for so long does not live
 _NEWS = timedelta(days=1)  # nothing can be done about an expired item: it is news, for a day
 _AHEAD = (Status.QUEUED, Status.SENDING, Status.SCHEDULED)
@@ -28,6 +31,7 @@ _WARNED = (1, 7, 14)  # days before a consent ends: each is told once, the neare
 # Plain tables: there may be a hundred thousand rows, and none of them has to come here.
 _ITEM: Table = Item.__table__  # type: ignore[attr-defined]
 _INCIDENT: Table = Incident.__table__  # type: ignore[attr-defined]
+_NOTICE: Table = Notice.__table__  # type: ignore[attr-defined]
 _ACCOUNT: Table = Account.__table__  # type: ignore[attr-defined]
 _ATTEMPT: Table = AttemptRow.__table__  # type: ignore[attr-defined]
 _COLLEAGUE: Table = Colleague.__table__  # type: ignore[attr-defined]
@@ -69,6 +73,8 @@ def find(session: Session, inputs: Inputs, now: datetime) -> None:
     _keep(session, EXPIRING, ending, replace(inputs, awake=True), now)
     failing = {(RENEWING, each.subject): each for each in _failing(session, now)}
     _keep(session, RENEWING, failing, replace(inputs, awake=True), now)
+    still = {(CAMPAIGN, each.subject): each for each in _stalled(session, now - inputs.rules.overdue, now)}
+    _keep(session, CAMPAIGN, still, inputs, now)
     find_clock(session, inputs, now)
 
 
@@ -224,6 +230,20 @@ def _failing(session: Session, now: datetime) -> Iterator[_Found]:
         else:
             ends = f"its token ends on {until:%Y-%m-%d at %H:%M} UTC and cannot be renewed, which is tried on"
             yield _Found(name, owner, f"{ends}. If it does not pass, {again}. {error}"[:_LENGTH], now)
+
+
+def _stalled(session: Session, stopped_before: datetime, now: datetime) -> Iterator[_Found]:
+    names = set(session.execute(select(_COLLEAGUE.c.name)).scalars())
+    for each in stalled(session, now, stopped_before):
+        owner = each.author if each.author in names else ""
+        yield _Found(each.campaign_id, owner, each.says[:_LENGTH], now)
+
+
+def forget(session: Session, now: datetime) -> int:
+    """Remove incidents that ended, and notices that were told or given up, long ago; return how many."""
+    over = (_NOTICE.c.made_at < now - KEPT, or_(_NOTICE.c.sent_at.is_not(None), _NOTICE.c.next_at.is_(None)))
+    gone = (delete(_INCIDENT).where(_INCIDENT.c.ended_at < now - KEPT), delete(_NOTICE).where(*over))
+    return sum(session.connection().execute(each).rowcount for each in gone)
 
 
 def _dead_clock(session: Session, beat: Beat | None, now: datetime) -> _Found | None:

@@ -24,6 +24,7 @@ _MEANING = {
     "clock": "nothing leaves by itself",
     "expiring": "the consent of an account ends soon",
     "renewing": "the consent of an account is over, or cannot be renewed",
+    "campaign": "nothing of what is ahead in it can leave",
 }
 
 

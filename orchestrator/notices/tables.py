@@ -13,9 +13,9 @@ _OPEN, _UNTOLD = text("ended_at IS NULL"), text("ended_at IS NULL AND digest = '
 class Incident(SQLModel, table=True):
     """One thing that needs a person, from when it began until it is over; told at most once.
 
-    `kind` is what is wrong (held, uncertain, failed, expired, overdue, clock, expiring, renewing), `subject`
-    what it is about (an item, an account, or "" for the whole brand), `owner` the colleague who is told, ""
-    for the admins.
+    `kind` is what is wrong (held, uncertain, failed, expired, overdue, clock, expiring, renewing, campaign),
+    `subject` what it is about (an item, an account, a campaign, or "" for the whole brand), `owner` the
+    colleague who is told, "" for the admins.
     """
 
     __tablename__ = "incident"

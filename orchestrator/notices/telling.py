@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select
 from orchestrator import db
 from orchestrator.brand import NoticeRules
 from orchestrator.dispatch import Turn
-from orchestrator.notices.find import DEAD_AFTER, Beat, Inputs, find, find_clock
+from orchestrator.notices.find import DEAD_AFTER, Beat, Inputs, find, find_clock, forget
 from orchestrator.notices.gather import gather, untold
 from orchestrator.notices.letter import Sender
 from orchestrator.notices.send import Told, send
@@ -60,6 +60,7 @@ class Telling:
             now = self._means.clock()
             inputs = Inputs(self._means.rules, beat(session), awake)
             find(session, inputs, now)
+            forget(session, now)
             left = self._gather(session, now)
         return self._send(left)
 

@@ -1,6 +1,8 @@
 """Approved items -> posts, in many threads and processes: each leaves once, or a person is asked."""
 
+import math
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -28,6 +30,7 @@ from orchestrator.outbox.tries import Claim
 from orchestrator.outbox.waiting import Waiting
 
 PATIENCE = timedelta(minutes=2)
+_SPELL = 15.0  # seconds of sending, before what is uncertain is looked after
 _GLANCE = 0.5  # seconds: so often what has become due is claimed while slower tries are under way
 _SHORTEST_PAUSE, _PATIENT_PAUSE, _LONGEST_PAUSE = 0.01, 0.5, 60.0  # seconds
 
@@ -91,7 +94,11 @@ class Outbox:
         Raises `OutsideError` after all tries ended when disk, database or key did not let us finish; what was
         under way is then kept, and the next round goes on with it.
         """
-        round_, pace = self._round(), Pace(self._means.rules)
+        return self._publish(now, math.inf)
+
+    def _publish(self, now: datetime | None, seconds: float) -> Outcome:
+        """Send what is due, for no longer than some seconds: where posts keep coming, it is never done."""
+        round_, pace, began = self._round(), Pace(self._means.rules), time.monotonic()
         try:
             while not self._resting.is_set():
                 idle = round_.under_way == 0
@@ -104,6 +111,8 @@ class Outbox:
                     break
                 else:  # a slow platform does not keep what falls due waiting
                     round_.idle_after(_GLANCE)
+                if time.monotonic() - began > seconds:
+                    break
         finally:
             round_.wait_below(1)
         round_.raise_trouble()
@@ -198,7 +207,7 @@ class Outbox:
         """
         while True:
             self.recover()
-            self.publish_due()
+            self._publish(None, _SPELL)
             now = self._means.now()
             with db.reading(self._means.engine) as session:
                 at = waiting.until_idle(session, now, patience, self._means.opens)

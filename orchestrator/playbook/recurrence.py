@@ -62,6 +62,12 @@ class Every:
     def __str__(self) -> str:
         return self.said
 
+    @property
+    def longest(self) -> timedelta:
+        """Return how far apart two of its times can be, at most."""
+        days = {"day": 1, "week": 7, "month": 31}[self.unit] * (self.step + 1)
+        return timedelta(days=days)
+
     def since(self, start: datetime, zone: ZoneInfo) -> Iterator[Occurrence]:
         """Yield the occurrences from a moment on, in order, by the clock on the wall of a zone.
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from orchestrator.app import Orchestrator
 from orchestrator.app.driving import HEART
-from orchestrator.app.vitals import Readiness, Vitals, readiness, vitals
+from orchestrator.app.vitals import NEWEST, Readiness, Vitals, readiness, vitals
 from orchestrator.db import utcnow
 from orchestrator.dispatch import Clock
 from orchestrator.web.public import Gauge
@@ -45,9 +45,13 @@ def _outbox(seen: Vitals) -> Iterator[Gauge]:
         yield Gauge(*waits, n, (("status", status), ("why", why)))
     for state, n in seen.leases:
         yield Gauge("orchestrator_leases", "Items in the hand of a worker.", n, (("state", state),))
-    ended = "orchestrator_attempts_total", "Tries at items by how far they came or how they ended."
+    yield Gauge("orchestrator_attempts_total", "Tries at items ever begun.", seen.begun, (), "counter")
+    ended = (
+        "orchestrator_recent_attempts",
+        f"The last {NEWEST:,} tries by how far they came or how they ended.",
+    )
     for state, n in seen.attempts:
-        yield Gauge(*ended, n, (("state", state),), "counter")
+        yield Gauge(*ended, n, (("state", state),))
 
 
 def _told(seen: Vitals) -> Iterator[Gauge]:

@@ -138,6 +138,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("renew_lease", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("renew_leased_until", UtcDateTime(), nullable=True))
         batch_op.add_column(sa.Column("doubted_at", UtcDateTime(), nullable=True))
+    # SQLite took the default for a text, and a text is never equal to bytes.
+    op.get_bind().execute(sa.text("UPDATE account SET sealed_grant = :none").bindparams(none=b""))
     with op.batch_alter_table("account", schema=None) as batch_op:
         for name in ("sealed_grant", "grant_number", "renew_tries", "renew_error", "renew_lease"):
             batch_op.alter_column(name, server_default=None)
@@ -172,4 +174,6 @@ def upgrade() -> None:
         for name in ("hand_over", "stop_id", "slot", "held_for", "quiet"):
             batch_op.alter_column(name, server_default=None)
         batch_op.create_index("ix_item_leaving", ["account", "status", "leave_at", "id"], unique=False)
+        batch_op.create_index("ix_item_of_campaign", ["campaign_id", "due_at"], unique=False)
+        batch_op.drop_index("ix_item_campaign_id")
         batch_op.drop_column("not_before")
