@@ -4,7 +4,12 @@ Subclass `ConnectorContract` in a test module, fill in the data, and run pytest:
 machine answers each call as told, and nothing else is reached. Needs the extra `contract` (pytest).
 """
 
-import pytest
+try:
+    import pytest
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "the contract kit needs pytest: install engagement-orchestrator[contract]", name="pytest"
+    ) from missing
 
 pytest.register_assert_rewrite(
     "connectors.contract.kit",
