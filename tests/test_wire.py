@@ -212,15 +212,15 @@ class Odd(Mastodon):
 """
 
 
-def child(journal: Path, which: str, before: str = "", **environ: str) -> list[Sent]:
+def child(
+    journal: Path, which: str, before: str = "", cwd: Path = Path(__file__).parents[1], **environ: str
+) -> list[Sent]:
     """Let a process read a post, rightly or wrongly; return what the journal tells."""
     stage = Platform({"GET /api/v1/statuses/1": Answer({"id": "1", "created_at": "2026-01-01T00:00:00Z"})})
     listens = listening({"PATH": os.environ["PATH"], **environ}, journal, frozenset())
     try:
         argv = [sys.executable, "-c", _CHILD.format(before=before), stage.url, which]
-        done = subprocess.run(
-            argv, env=listens, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[1]
-        )
+        done = subprocess.run(argv, env=listens, check=False, capture_output=True, text=True, cwd=cwd)
     finally:
         stage.stop()
     assert done.returncode == 0, done.stderr
@@ -252,11 +252,13 @@ def test_every_child_of_a_run_listens_even_with_an_environment_of_its_own(tmp_pa
     assert ours.stdout.startswith(str(tmp_path))
 
 
-def test_a_start_file_that_stood_there_before_runs_as_well(tmp_path: Path) -> None:
+def test_a_start_file_and_tests_of_somebody_elses_are_left_to_them(tmp_path: Path) -> None:
     other = tmp_path / "other"
-    other.mkdir()
+    (other / "tests").mkdir(parents=True)
+    (other / "tests" / "__init__.py").write_text("theirs = True\n")
     (other / "sitecustomize.py").write_text("import sys\nsys.began = True\n")
-    kept = child(tmp_path / "sent.jsonl", "right", before="assert sys.began", PYTHONPATH=str(other))
+    before = "assert sys.began\nimport connectors.base, tests\nassert tests.theirs"
+    kept = child(tmp_path / "sent.jsonl", "right", before, other, PYTHONPATH=str(other))
     assert len(kept) == 1
 
 

@@ -23,15 +23,23 @@ class _WhenConnectorsAreLoaded:
 
 
 def _listen() -> None:
-    root = str(_HERE.parents[2])
-    sys.path.append(root)  # an installed product has no tests beside it
+    """Take what listens from the suite, whatever else is called `tests` here, and leave no trace of it."""
+    root, theirs = str(_HERE.parents[2]), _put_away()
+    sys.path.insert(0, root)  # an installed product has no tests beside it
     try:
         from tests.wire.capture import Capture
         from tests.wire.journal import Writer
     finally:
         sys.path.remove(root)
+        _put_away()
+        sys.modules.update(theirs)
     journal = Writer(Path(os.environ["WIRE_JOURNAL"]))
     Capture(journal.keep, frozenset(os.environ.get("WIRE_INSIDE", "").split(","))).start()
+
+
+def _put_away() -> dict[str, Any]:
+    names = [name for name in sys.modules if name == "tests" or name.startswith("tests.")]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def _pass_on() -> None:
