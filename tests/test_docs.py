@@ -14,6 +14,7 @@ from pydantic import SecretStr
 import connectors
 import docs.generate
 from connectors.base import ConnectorError
+from docs.pages import missing
 from docs.pages.commands import commands
 from docs.pages.connectors import guide
 from docs.pages.errors import connector_errors, people_errors
@@ -132,6 +133,15 @@ def test_every_connector_is_documented_with_its_source_and_its_settings(channel:
     assert f"Maturity: {held}" in section
     for field in connectors.find(channel).Settings.model_fields:
         assert f"| `{field}` |" in section
+
+
+@pytest.mark.parametrize("channel", sorted(connectors.CATALOGUE))
+def test_what_a_connector_does_not_declare_has_its_reason(channel: str) -> None:
+    absent = set(missing.missing(connectors.find(channel).capabilities))
+    assert absent <= missing.WHY.get(channel, {}).keys()
+    section = (REFERENCE / "connectors.md").read_text(encoding="utf-8").partition(f"\n## {channel}\n")[2]
+    row = section.partition("| Not here, and why | ")[2].partition("\n")[0]
+    assert [each for each in absent if f"{each}: " not in row] == []
 
 
 @pytest.mark.parametrize("channel", sorted(connectors.CATALOGUE))

@@ -7,6 +7,7 @@ from typing import Any
 import connectors
 from connectors.base import Capabilities, Connector, Repeat
 from docs.pages.markdown import code, codes, meanings, page, sentence, table
+from docs.pages.missing import told as not_there
 from docs.pages.models import fields_table
 from tests.wire.platforms import ELSEWHERE, PLATFORMS
 
@@ -68,7 +69,9 @@ def _section(connector: type[Connector]) -> str:
     about = sentence(inspect.getmodule(connector))
     read = f"Source: <{limits.source}>, read on {limits.checked:%Y-%m-%d}. {_maturity(connector.name)}"
     read += f"\n\n[How to connect](../how-to/{guide(connector.name)})."
-    facts = table(("Capability", "Here"), [*_facts(limits), ("Connects by", _by(connector))])
+    missing = not_there(connector.name, limits) or "nothing of what the table has a column for"
+    more = [("Connects by", _by(connector)), ("Not here, and why", missing)]
+    facts = table(("Capability", "Here"), [*_facts(limits), *more])
     settings = f"### Settings of {connector.name}\n\n{sentence(connector.Settings)}\n\n" + fields_table(
         connector.Settings
     )
