@@ -122,6 +122,10 @@ def test_a_kit_counts_as_contact_even_after_its_time_was_over(fans: Fans) -> Non
         assert "more than 1 message" in item_room.over_cap(
             session, probe, fans.app.now(), fans.app.brand.zone
         )
+    fans.app.move(item.id, fans.app.now() + timedelta(days=9))  # given another time it is no second message
+    diff = fans.app.plan(BOOK).diff
+    assert item.id in {each.id for each in diff.planned}
+    assert item.id not in {each.id for each in diff.cancelled}
 
 
 def test_a_kit_whose_end_is_not_known_is_laid_out_again_on_the_same_page_though_mail_came_back(

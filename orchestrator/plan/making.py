@@ -294,7 +294,8 @@ def _times(given: PlanInput) -> dict[str, list[datetime]]:
     """Gather when each person was written to: outside this campaign, and by items of it that have left."""
     times = {r.person_id: list(r.contacts) for r in given.recipients}
     for each in given.standing:
-        if each.person_id and (each.status in GONE or each.left):
+        left = each.status in GONE or (each.left and each.status not in OPEN)  # those are planned anew
+        if each.person_id and left:
             times.setdefault(each.person_id, []).append(each.due_at)
     return times
 
