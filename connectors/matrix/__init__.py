@@ -1,9 +1,10 @@
 """A Matrix room, through the client-server API: https://spec.matrix.org/v1.18/client-server-api/"""
 
 import hashlib
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field, SecretStr
@@ -11,33 +12,28 @@ from pydantic import BaseModel, Field, SecretStr
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
-    ConnectorError,
     Count,
-    Media,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     RejectedError,
     Repeat,
-    UncertainError,
     Video,
     problems,
 )
 from connectors.http import Address, MissingError
-from connectors.matrix.answers import Announced, Event, Line, Me, Page, Related, Room, Sent, Uploaded, Uploads
+from connectors.http.connector import HttpConnector, bearer, counted, listed
+from connectors.matrix.answers import Announced, Event, Line, Me, Page, Related, Room, Sent
 from connectors.matrix.events import LARGEST, PLACE, content, spelled, transaction, written
+from connectors.matrix.uploading import asked, upload
 from connectors.media import fit
 
 _PAGE, _PAGES = 100, 50
 _SKEW = timedelta(minutes=5)  # how far a server's clock may be off
-_BELIEVED = timedelta(days=1)
-_SOON = timedelta(minutes=5)  # when a server is asked again that did not answer
 
 
-class Matrix(Connector):
+class Matrix(HttpConnector[Line]):
     """One user's device in one room that is not encrypted."""
 
     name = "matrix"
@@ -73,15 +69,14 @@ class Matrix(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        token = settings.token.get_secret_value()
-        self._mark = hashlib.sha256(token.encode()).hexdigest()[
-            :16
-        ]  # what is remembered holds for this token
-        self.http = Line(settings.server, {"Authorization": f"Bearer {token}"}, timeout)
+    def line(self) -> Line:
+        """Speak under the token of the account."""
+        return Line(self.settings.server, bearer(self.settings.token), self.timeout)
+
+    @property
+    def _mark(self) -> str:
+        """Return what tells tokens apart: what is remembered holds for one."""
+        return hashlib.sha256(self.settings.token.get_secret_value().encode()).hexdigest()[:16]
 
     def whoami(self) -> str:
         """Return who writes and where; raise `RejectedError` for a room that is encrypted."""
@@ -109,8 +104,9 @@ class Matrix(Connector):
 
     def limits(self) -> Capabilities:
         """Return what the server announces about uploads, asked once a day, and what protects this token."""
-        if datetime.now(UTC) >= self._announced().until:
-            self.memory["announced"] = self._asked().model_dump_json()
+        told = self._announced()
+        if datetime.now(UTC) >= told.until:
+            self.memory["announced"] = asked(self.http, told).model_dump_json()
         return self._known()
 
     def problems(self, post: Post) -> list[str]:
@@ -119,20 +115,6 @@ class Matrix(Connector):
         if size > LARGEST and not found:
             found.append(f"is an event of {size} bytes, the limit is {LARGEST}")
         return found
-
-    def quota(self) -> Quota | None:
-        """Return what the server said after the last message."""
-        return self.http.quota
-
-    def _asked(self) -> Announced:
-        now = datetime.now(UTC)
-        try:
-            told = self.http.ask("GET", "/_matrix/client/v1/media/config", Uploads)
-        except MissingError:  # older than 1.11
-            return Announced(until=now + _BELIEVED)
-        except ConnectorError:  # it is down: what it said last stands, and it is asked again soon
-            return self._announced().model_copy(update={"until": now + _SOON})
-        return Announced(size=told.size, until=now + _BELIEVED)
 
     def _announced(self) -> Announced:
         told = self.memory.get("announced")
@@ -158,20 +140,10 @@ class Matrix(Connector):
                 return found
         if attempt.kept.get("device") != device:
             attempt.keep("device", device)
-        event = content(post, self._upload(post.media[0], attempt) if post.media else "")
+        event = content(post, upload(self.http, post.media[0], attempt) if post.media else "")
         path = f"/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction(attempt.key)}"
-        return self._published(
-            self.http.accepted(self.http.commit(attempt, "PUT", path, json=event), Sent).event_id
-        )
-
-    def _upload(self, media: Media, attempt: Attempt) -> str:
-        if "media" not in attempt.kept:
-            asked, kind = {"filename": media.name}, {"Content-Type": media.type}
-            up = self.http.ask(
-                "POST", "/_matrix/media/v3/upload", Uploaded, params=asked, data=media.data, headers=kind
-            )
-            attempt.keep("media", up.content_uri)
-        return attempt.kept["media"]
+        sent = self.http.accepted(self.http.commit(attempt, "PUT", path, json=event), Sent)
+        return self._published(sent.event_id)
 
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look through the room since the try, for our transaction id or, from another device, our words."""
@@ -188,19 +160,18 @@ class Matrix(Connector):
         return same and not attempt.taken(event.event_id)
 
     def _since(self, attempt: Attempt) -> Iterator[Event]:
-        room, asked = self._room, {"dir": "b", "limit": str(_PAGE)}
-        here = self.memory["user"].partition(":")[2]
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", f"/_matrix/client/v3/rooms/{room}/messages", Page, params=asked)
-            for each in page.chunk:
-                # Other servers' clocks may show any time.
-                if each.server == here and each.at < attempt.started_at - _SKEW:
-                    return
-                yield each
-            if not page.end:
-                return
-            asked["from"] = page.end
-        raise UncertainError("The room does not list its events back to the time of this attempt.")
+        self._introduce()
+        here, since = self.memory["user"].partition(":")[2], attempt.started_at - _SKEW
+        said = "The room does not list its events back to the time of this attempt."
+        # Other servers' clocks may show any time.
+        return takewhile(
+            lambda each: each.server != here or each.at >= since, listed(self._page, _PAGES, said)
+        )
+
+    def _page(self, mark: str) -> tuple[list[Event], str]:
+        told = {"dir": "b", "limit": str(_PAGE)} | ({"from": mark} if mark else {})
+        page = self.http.ask("GET", f"/_matrix/client/v3/rooms/{self._room}/messages", Page, params=told)
+        return page.chunk, page.end
 
     def _published(self, id: str, at: datetime | None = None) -> Published:
         via = self.memory["user"].partition(":")[2]
@@ -211,8 +182,7 @@ class Matrix(Connector):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Count the reactions to each message; one that is gone reports nothing."""
-        now = datetime.now(UTC)
-        return [Reading(each, "reactions", self._reactions(each), now) for each in ids]
+        return counted(ids, ["reactions"], {id: {"reactions": self._reactions(id)} for id in ids})
 
     def _reactions(self, id: str) -> float | None:
         room, event, count, asked = self._room, quote(id, safe=""), 0, {"limit": str(_PAGE)}
@@ -232,11 +202,4 @@ class Matrix(Connector):
         """Take a message's content away from everybody; one that is gone already is fine."""
         room, event = self._room, quote(id, safe="")
         path = f"/_matrix/client/v3/rooms/{room}/redact/{event}/{transaction(f'delete {id}')}"
-        try:
-            self.http.fetch("PUT", path, json={})
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
+        self.http.remove("PUT", path, json={})

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import requests
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from connectors.base import ConnectorError, TemporaryError, UnauthorizedError
 from connectors.http import Http
@@ -131,7 +131,4 @@ class Line(Http):
         return header if header is not None or told is None else told / 1000
 
     def _refused(self, response: requests.Response) -> Refused:
-        try:
-            return Refused.model_validate_json(response.content)
-        except ValidationError:
-            return Refused()
+        return self.refusal(response, Refused)

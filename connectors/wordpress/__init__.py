@@ -1,11 +1,9 @@
 """A WordPress site, through its REST API: https://developer.wordpress.org/rest-api/"""
 
 from base64 import b64encode
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from html import escape
-from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, PositiveInt, SecretStr
@@ -13,10 +11,8 @@ from pydantic import BaseModel, Field, PositiveInt, SecretStr
 from connectors.base import (
     Attempt,
     Capabilities,
-    Media,
     Post,
     Published,
-    Quota,
     Reading,
     RejectedError,
     Repeat,
@@ -27,11 +23,9 @@ from connectors.base import (
     Window,
     problems,
 )
-from connectors.http import Address, MissingError
-from connectors.media import fit
-from connectors.wordpress.answers import Entry, Me, Site, Uploaded
+from connectors.http import Address
+from connectors.wordpress.answers import Entry, Me, Site
 from connectors.wordpress.holding import Holding
-from connectors.wordpress.writing import blocks, slug, title
 
 _IDS = r"^(\d+(,\d+)*)?$"
 
@@ -73,19 +67,14 @@ class WordPress(Holding):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        password = settings.password.get_secret_value()
-        basic = b64encode(f"{settings.user}:{password}".encode()).decode()
-        self.http, self.makes = (
-            Site(settings.site, {"Authorization": f"Basic {basic}"}, timeout) for _ in range(2)
-        )
-        self.makes.tries = 1  # a draft whose answer is lost is looked for before another is made
-        for each in (self.http, self.makes):
-            each.memory = self.memory
-            each.secrets.add(password)
+    def line(self) -> Site:
+        """Speak as the user, by the application password."""
+        password = self.settings.password.get_secret_value()
+        basic = b64encode(f"{self.settings.user}:{password}".encode()).decode()
+        line = Site(self.settings.site, {"Authorization": f"Basic {basic}"}, self.timeout)
+        line.memory = self.memory
+        line.secrets.add(password)
+        return line
 
     def whoami(self) -> str:
         """Return `user@site`; raise `UnauthorizedError` for a user who may not publish."""
@@ -106,6 +95,17 @@ class WordPress(Holding):
             self.whoami()
         return self.memory["me"]
 
+    @property
+    def sorted_into(self) -> dict[str, list[int]]:
+        """Return the categories and tags that posts are given."""
+        given = {"categories": self.settings.categories, "tags": self.settings.tags}
+        return {name: [int(each) for each in ids.split(",")] for name, ids in given.items() if ids}
+
+    @property
+    def comments(self) -> str:
+        """Say whether people may comment."""
+        return "open" if self.settings.comments else "closed"
+
     def limits(self) -> Capabilities:
         """Return what the host takes, by the settings: no answer announces it."""
         known, most = self.capabilities, self.settings.upload
@@ -116,10 +116,6 @@ class WordPress(Holding):
     def problems(self, post: Post) -> list[str]:
         """Say what the site would refuse, without calling it."""
         return problems(post, self.limits())
-
-    def quota(self) -> Quota | None:
-        """Return what the host said after the last post."""
-        return self.http.quota
 
     # ---- publish and find ---------------------------------------------------------------------
 
@@ -138,7 +134,7 @@ class WordPress(Holding):
         """Look what became of the draft; without one nothing can be public."""
         if "post" not in attempt.kept:
             return None
-        entry = self._entry(attempt.kept["post"])
+        entry = self.entry(attempt.kept["post"])
         if entry is not None and entry.status == "publish":
             return _published(entry)
         if entry is not None and entry.status == "future" and entry.at is not None:
@@ -155,61 +151,6 @@ class WordPress(Holding):
         response = self.http.commit(attempt, "POST", f"/wp-json/wp/v2/posts/{id}", json=body)
         return self.http.accepted(response, Entry)
 
-    def _entry(self, id: str) -> Entry | None:
-        try:
-            return self.http.ask("GET", f"/wp-json/wp/v2/posts/{id}", Entry, params={"context": "edit"})
-        except MissingError:
-            return None
-
-    # ---- the draft ----------------------------------------------------------------------------
-
-    def _fitted(self, post: Post) -> Post:
-        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
-        self.check(post)
-        return post
-
-    def draft(self, post: Post, attempt: Attempt) -> Entry:
-        """Return the draft of this attempt or an earlier one, or make it; its id is kept."""
-        post = self._fitted(post)
-        me = self.me
-        if "post" in attempt.kept:
-            entry = self._entry(attempt.kept["post"])
-            if entry is None or entry.status == "trash":
-                raise RejectedError("Somebody has deleted the post in WordPress.")
-            return entry
-        address = slug(title(post), attempt.key)
-        asked = {"slug": address, "status": "any", "context": "edit", "author": me}
-        found = self.http.ask("GET", "/wp-json/wp/v2/posts", list[Entry], params=asked)
-        entry = found[0] if found else self._made(post, attempt, address)
-        attempt.keep("post", str(entry.id))
-        return entry
-
-    def _made(self, post: Post, attempt: Attempt, address: str) -> Entry:
-        files = [(each, self._upload(each, n, attempt)) for n, each in enumerate(post.media)]
-        first = next((file for media, file in files if not media.moves), None)  # themes show it themselves
-        body: dict[str, Any] = {
-            "status": "draft",
-            "slug": address,
-            "title": escape(title(post), quote=False),
-            "content": blocks(post.text, [each for each in files if each[1] is not first]),
-            "comment_status": "open" if self.settings.comments else "closed",
-        }
-        if first is not None:
-            body["featured_media"] = first.id
-        for name in ("categories", "tags"):
-            if ids := getattr(self.settings, name):
-                body[name] = [int(each) for each in ids.split(",")]
-        return self.makes.ask("POST", "/wp-json/wp/v2/posts", Entry, json=body)
-
-    def _upload(self, media: Media, number: int, attempt: Attempt) -> Uploaded:
-        kept = attempt.kept.get(f"media{number}")
-        if kept:
-            return Uploaded.model_validate_json(kept)
-        file, more = {"file": (media.name, media.data, media.type)}, {"alt_text": media.alt}
-        up = self.makes.ask("POST", "/wp-json/wp/v2/media", Uploaded, files=file, data=more)
-        attempt.keep(f"media{number}", up.model_dump_json())
-        return up
-
     # ---- read and delete ----------------------------------------------------------------------
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
@@ -223,16 +164,7 @@ class WordPress(Holding):
     def deleted(self, id: str) -> bool:
         """Delete a post; False: it is gone already."""
         asked = {} if self.settings.trash else {"force": "true"}
-        try:
-            self.http.fetch("DELETE", f"/wp-json/wp/v2/posts/{id}", params=asked)
-        except MissingError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
-        self.makes.close()
+        return self.http.remove("DELETE", f"/wp-json/wp/v2/posts/{id}", params=asked)
 
 
 def _published(entry: Entry) -> Published:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from connectors.base import Attempt, ConnectorError, RejectedError, UnauthorizedError
 from connectors.http import LIMITED, Http
@@ -114,7 +114,4 @@ class Site(Http):
         return told
 
     def _code(self, response: requests.Response) -> str:
-        try:
-            return Refused.model_validate_json(response.content).code
-        except ValidationError:
-            return ""
+        return self.refusal(response, Refused).code

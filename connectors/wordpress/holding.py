@@ -5,33 +5,22 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.base import (
     Attempt,
-    Connector,
     Post,
     RejectedError,
     Scheduled,
     TemporaryError,
     UncertainError,
 )
-from connectors.wordpress.answers import Entry, Site
+from connectors.wordpress.answers import Entry
+from connectors.wordpress.drafting import Drafting
 from connectors.wordpress.writing import text
 
 _PAGE, _PAGES = 100, 10
 _SAME = timedelta(seconds=1)
 
 
-class Holding(Connector):
+class Holding(Drafting):
     """What a site does with posts for later."""
-
-    http: Site
-
-    @property
-    @abstractmethod
-    def me(self) -> str:
-        """Return the user's id."""
-
-    @abstractmethod
-    def draft(self, post: Post, attempt: Attempt) -> Entry:
-        """Return the draft of this attempt or an earlier one, or make it; its id is kept."""
 
     @abstractmethod
     def commit(self, attempt: Attempt, id: int, body: dict[str, str]) -> Entry:
