@@ -36,6 +36,8 @@ def _be(work: Callable[[], None]) -> int:
     """Be a worker until it ends; never returns."""
     code = 1
     try:
+        # Linux divides its processors by session: https://man7.org/linux/man-pages/man7/sched.7.html
+        os.setsid()
         os.close(0)
         os.dup2(2, 1)  # what it says goes to the log: the pipe is for the nursery's own words
         work()

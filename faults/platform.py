@@ -1,6 +1,7 @@
 """The rehearsal platform in a process of its own; its faults and its record are reached over its control."""
 
 import multiprocessing
+import os
 import secrets
 import threading
 from collections import Counter
@@ -80,6 +81,7 @@ def _serve(
     theirs: Connection, connection: Connection, accounts: dict[str, str], control: str, rules: dict[str, Any]
 ) -> None:
     theirs.close()  # else its end could not be heard
+    os.setsid()  # what is struck and what strikes share the processors evenly
     with Rehearsal(accounts, control=control, **rules) as platform:
         connection.send(platform.url)
         try:
