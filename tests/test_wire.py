@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from connectors.http import Http
 from connectors.mastodon import Mastodon
 from tests.wire import kinds, unspelled
 from tests.wire.capture import Capture, parsed
-from tests.wire.children import Children, listening
+from tests.wire.children import Children, Orders
 from tests.wire.journal import FIRST, THEN, Reader, Writer
 from tests.wire.judged import Judged
 from tests.wire.openapi import Spec
@@ -212,12 +213,15 @@ class Odd(Mastodon):
 """
 
 
+MINE = frozenset({"mastodon", ""})  # "": what these tests make by hand
+
+
 def child(
     journal: Path, which: str, before: str = "", cwd: Path = Path(__file__).parents[1], **environ: str
 ) -> list[Sent]:
     """Let a process read a post, rightly or wrongly; return what the journal tells."""
     stage = Platform({"GET /api/v1/statuses/1": Answer({"id": "1", "created_at": "2026-01-01T00:00:00Z"})})
-    listens = listening({"PATH": os.environ["PATH"], **environ}, journal, frozenset())
+    listens = Orders(journal, MINE).given({"PATH": os.environ["PATH"], **environ})
     try:
         argv = [sys.executable, "-c", _CHILD.format(before=before), stage.url, which]
         done = subprocess.run(argv, env=listens, check=False, capture_output=True, text=True, cwd=cwd)
@@ -238,7 +242,7 @@ def test_what_a_child_process_sends_is_heard_and_judged(tmp_path: Path, which: s
 
 def test_every_child_of_a_run_listens_even_with_an_environment_of_its_own(tmp_path: Path) -> None:
     asked = [sys.executable, "-c", "import os; print(os.environ['WIRE_JOURNAL'], os.environ['PYTHONPATH'])"]
-    children = Children(tmp_path / "sent.jsonl", frozenset({"slack"}))
+    children = Children(Orders(tmp_path / "sent.jsonl", MINE))
     children.start()
     try:
         own = subprocess.run(
@@ -265,22 +269,23 @@ def test_a_start_file_and_tests_of_somebody_elses_are_left_to_them(tmp_path: Pat
 def test_the_half_line_of_a_killed_process_is_survived(tmp_path: Path) -> None:
     journal, told = tmp_path / "sent.jsonl", sent("GET /api/v1/instance")
     reader = Reader(journal)
-    Writer(journal).keep(told)
+    Writer(journal, MINE).keep(told)
     whole = journal.read_bytes()
     with journal.open("ab") as file:
         file.write(whole[: len(whole) // 2])  # killed here
     assert [each.sent for each in reader.read()] == [told]
-    Writer(journal).keep(told)
+    Writer(journal, MINE).keep(told)
     assert [each.sent for each in reader.read()] == [told]
     assert (reader.torn, reader.read()) == (1, [])
 
 
 def test_of_many_requests_alike_a_process_tells_some_and_counts_the_rest(tmp_path: Path) -> None:
     journal = tmp_path / "sent.jsonl"
-    writer, reader = Writer(journal), Reader(journal)
+    writer, reader = Writer(journal, MINE), Reader(journal)
     for number in range(10 * THEN):
         writer.keep(sent(f"GET /api/v1/statuses/{number}"))
     writer.keep(sent("GET /api/v1/statuses/1?colour=red"))
+    writer.keep(replace(sent("GET /api/v1/statuses/1"), channel="practice"))  # which nothing is held against
     heard = reader.read()
     assert len(heard) == FIRST + 10 + 1
     assert len(heard) + sum(each.passed_over for each in heard) == 10 * THEN + 1

@@ -33,12 +33,15 @@ class Heard:
 class Writer:
     """The journal as a child process writes it."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, channels: frozenset[str]) -> None:
+        self._channels = channels
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._seen, self._passed_over = Counter[Hashable](), Counter[Hashable]()
 
     def keep(self, sent: Sent) -> None:
-        """Write a request down, unless many alike were."""
+        """Write a request down if its channel is judged, unless many alike were."""
+        if sent.channel not in self._channels:
+            return
         shape = shape_of(sent)
         self._seen[shape] += 1
         if self._seen[shape] > FIRST and self._seen[shape] % THEN:

@@ -14,7 +14,7 @@ from threading import RLock
 import pytest
 
 from tests.wire.capture import Capture
-from tests.wire.children import Children
+from tests.wire.children import Children, Orders
 from tests.wire.journal import FIRST, THEN, Reader
 from tests.wire.judged import Judged
 from tests.wire.platforms import PLATFORMS, SPECS
@@ -36,7 +36,7 @@ class Wire:
         self._sent: list[Sent] = []
         self._journal = Reader(folder / "sent.jsonl")
         self._inside = frozenset(name for name, each in PLATFORMS.items() if each.errors_inside)
-        self._children = Children(folder / "sent.jsonl", self._inside)
+        self._children = Children(Orders(folder / "sent.jsonl", frozenset(PLATFORMS), self._inside))
         self._told = self._passed_over = 0
 
     def start(self) -> None:

@@ -33,8 +33,12 @@ def _listen() -> None:
         sys.path.remove(root)
         _put_away()
         sys.modules.update(theirs)
-    journal = Writer(Path(os.environ["WIRE_JOURNAL"]))
-    Capture(journal.keep, frozenset(os.environ.get("WIRE_INSIDE", "").split(","))).start()
+    journal = Writer(Path(os.environ["WIRE_JOURNAL"]), _told("WIRE_CHANNELS"))
+    Capture(journal.keep, _told("WIRE_INSIDE")).start()
+
+
+def _told(name: str) -> frozenset[str]:
+    return frozenset(os.environ.get(name, "").split(","))
 
 
 def _put_away() -> dict[str, Any]:
