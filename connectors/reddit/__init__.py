@@ -1,9 +1,9 @@
 """Reddit, through its API: https://www.reddit.com/dev/api/"""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
+from itertools import takewhile
 
 import requests
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
@@ -11,13 +11,11 @@ from pydantic import BaseModel, Field, HttpUrl, SecretStr
 from connectors.base import (
     Attempt,
     Capabilities,
-    Connector,
     ConnectorError,
     Count,
     OAuth,
     Post,
     Published,
-    Quota,
     Rate,
     Reading,
     Repeat,
@@ -25,24 +23,23 @@ from connectors.base import (
     Video,
     problems,
 )
-from connectors.http import Address, MissingError
-from connectors.media import fit
+from connectors.http import Address
+from connectors.http.connector import HttpConnector, bearer, counted, listed
 from connectors.reddit.answers import Listing, Me, Submitted, Thing, plain
 from connectors.reddit.rest import AlreadyError, Rest
-from connectors.reddit.uploading import poster, upload
+from connectors.reddit.uploading import items, shown, upload
 
 _METRICS = ("score", "upvote_ratio", "num_comments", "num_crossposts", "view_count")
 # https://github.com/reddit-archive/reddit/wiki/API
 _AGENT = "web:engagement-orchestrator:v1 (by /u/{username})"
 _COMMENT = 10_000
-_CAPTION = 180
 _PAGE = 100
 _PAGES = 10
 _SKEW = timedelta(minutes=2)
 _LOOKS, _PAUSE = 3, 2.0  # for a picture's post, which Reddit makes after it has answered
 
 
-class Reddit(Connector):
+class Reddit(HttpConnector[Rest]):
     """One account in one subreddit."""
 
     name = "reddit"
@@ -92,24 +89,15 @@ class Reddit(Connector):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        headers = {
-            "Authorization": f"Bearer {settings.token.get_secret_value()}",
-            "User-Agent": _AGENT.format(username=settings.username),
-        }
-        self.http = Rest(settings.api, headers, timeout)
+    def line(self) -> Rest:
+        """Speak under the token of the account, and by its name."""
+        named = {"User-Agent": _AGENT.format(username=self.settings.username)}
+        return Rest(self.settings.api, {**bearer(self.settings.token), **named}, self.timeout)
 
     def whoami(self) -> str:
         """Return `u/name`."""
         self.memory["name"] = self.http.ask("GET", "/api/v1/me", Me, params={"raw_json": "1"}).name
         return f"u/{self.memory['name']}"
-
-    def quota(self) -> Quota | None:
-        """Return what Reddit last said is left."""
-        return self.http.quota
 
     def problems(self, post: Post) -> list[str]:
         """Say what Reddit would refuse; a comment has no title, pictures or video."""
@@ -123,8 +111,7 @@ class Reddit(Connector):
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload the pictures or the video, then submit the post or the comment."""
-        post = replace(post, media=tuple(fit(each, self.limits()) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         try:
             response = self._committed(post, attempt)
         except AlreadyError as error:
@@ -139,26 +126,20 @@ class Reddit(Connector):
         if post.reply_to:
             told = {"thing_id": post.reply_to, "text": post.text, "api_type": "json"}
             return self.http.commit(attempt, "POST", "/api/comment", data=told, params=asked)
-        body: dict[str, Any] = {"sr": self.settings.subreddit, "title": post.subject, "api_type": "json"}
-        body |= {"text": post.text} if plain(post.text) != post.link else {}
-        body |= {"flair_id": self.settings.flair} if self.settings.flair else {}
+        about = {"sr": self.settings.subreddit, "title": post.subject, "api_type": "json"}
+        about |= {"text": post.text} if plain(post.text) != post.link else {}
+        about |= {"flair_id": self.settings.flair} if self.settings.flair else {}
         files = [upload(self.http, each, n, attempt) for n, each in enumerate(post.media)]
         if len(files) > 1:
-            body["items"] = [
-                {"media_id": id, "caption": each.alt[:_CAPTION], "outbound_url": ""}
-                for (id, _), each in zip(files, post.media, strict=True)
-            ]
+            body = {**about, "items": items(files, post.media)}
             return self.http.commit(attempt, "POST", "/api/submit_gallery_post.json", json=body, params=asked)
-        if post.media and post.media[0].moves:
-            still = upload(self.http, poster(post.media[0]), len(files), attempt)
-            body |= {"kind": "video", "url": files[0][1], "video_poster_url": still[1]}
-        elif files:
-            body |= {"kind": "image", "url": files[0][1]}
+        if files:
+            about |= shown(self.http, files[0], post.media[0], attempt)
         elif self._is_link(post):
-            body |= {"kind": "link", "url": post.link, "resubmit": "False"}  # a link is taken only once
+            about |= {"kind": "link", "url": post.link, "resubmit": "False"}  # a link is taken only once
         else:
-            body["kind"] = "self"
-        return self.http.commit(attempt, "POST", "/api/submit", data=body, params=asked)
+            about["kind"] = "self"
+        return self.http.commit(attempt, "POST", "/api/submit", data=about, params=asked)
 
     def _is_link(self, post: Post) -> bool:
         alone = plain(post.text) == post.link
@@ -185,20 +166,23 @@ class Reddit(Connector):
     def find(self, post: Post, attempt: Attempt) -> Published | None:
         """Look through our own posts or comments since the try; the earliest that says the same is it."""
         told = replace(post, text="") if plain(post.text) == post.link else post
-        mine = _since(self._mine("comments" if post.reply_to else "submitted"), attempt)
+        since, mine = attempt.started_at - _SKEW, self._mine("comments" if post.reply_to else "submitted")
         where, is_link = self.settings.subreddit, self._is_link(post)
-        alike = [each for each in mine if each.says(told, where, is_link) and not attempt.taken(each.name)]
+        alike = [
+            each
+            for each in takewhile(lambda each: each.at >= since, mine)
+            if each.says(told, where, is_link) and not attempt.taken(each.name)
+        ]
         return _published(alike[-1]) if alike else None
 
     def _mine(self, where: str) -> Iterator[Thing]:
-        asked = {"sort": "new", "limit": str(_PAGE), "raw_json": "1"}
-        for _ in range(_PAGES):
-            page = self.http.ask("GET", f"/user/{self._name()}/{where}", Listing, params=asked)
-            yield from page.things
-            if not page.data.after:
-                return
-            asked["after"] = page.data.after
-        raise UncertainError(f"{self.http.host} does not list all our {where} since this attempt.")
+        said = f"{self.http.host} does not list all our {where} since this attempt."
+        return listed(lambda mark: self._page(where, mark), _PAGES, said)
+
+    def _page(self, where: str, mark: str) -> tuple[list[Thing], str]:
+        asked = {"sort": "new", "limit": str(_PAGE), "raw_json": "1"} | ({"after": mark} if mark else {})
+        page = self.http.ask("GET", f"/user/{self._name()}/{where}", Listing, params=asked)
+        return page.things, page.data.after or ""
 
     def _name(self) -> str:
         if "name" not in self.memory:
@@ -209,15 +193,9 @@ class Reddit(Connector):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Read what Reddit counts, a hundred posts or comments in one call."""
-        found = {
-            each.name: each for at in range(0, len(ids), _PAGE) for each in self._info(ids[at : at + _PAGE])
-        }
-        now = datetime.now(UTC)
-        return [
-            Reading(id, metric, getattr(found.get(id), metric, None), now)
-            for id in ids
-            for metric in _METRICS
-        ]
+        found = (each for at in range(0, len(ids), _PAGE) for each in self._info(ids[at : at + _PAGE]))
+        told = {each.name: {metric: getattr(each, metric) for metric in _METRICS} for each in found}
+        return counted(ids, _METRICS, told)
 
     def _info(self, ids: Sequence[str]) -> list[Thing]:
         asked = {"id": ",".join(ids), "raw_json": "1"}
@@ -225,23 +203,8 @@ class Reddit(Connector):
 
     def delete(self, id: str) -> None:
         """Delete a post or a comment; one that is gone already is fine."""
-        try:
-            told = {"id": id, "api_type": "json"}
-            self.http.fetch("POST", "/api/del", data=told, params={"raw_json": "1"})
-        except MissingError:
-            return
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()
-
-
-def _since(things: Iterator[Thing], attempt: Attempt) -> Iterator[Thing]:
-    """Yield the newest first, as Reddit lists them, down to when the attempt began."""
-    for each in things:
-        if each.at < attempt.started_at - _SKEW:
-            return
-        yield each
+        told = {"id": id, "api_type": "json"}
+        self.http.remove("POST", "/api/del", data=told, params={"raw_json": "1"})
 
 
 def _published(thing: Thing) -> Published:

@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import regex
@@ -14,6 +15,7 @@ from connectors.media import film
 from connectors.reddit.answers import Lease
 
 _LIVES = 3_600  # seconds that an uploaded picture is used again; how long Reddit keeps it is not said
+_CAPTION = 180  # characters of what stands below a picture
 _PLAIN = (40, 44, 52)  # a dark grey
 
 
@@ -35,6 +37,22 @@ def upload(http: Http, media: Media, number: int, attempt: Attempt) -> tuple[str
     address = f"{place.rstrip('/')}/{lease.form['key']}"
     attempt.keep(name, f"{lease.asset.asset_id} {address} {time.time():.0f}")
     return lease.asset.asset_id, address
+
+
+def items(files: Sequence[tuple[str, str]], media: Sequence[Media]) -> list[dict[str, str]]:
+    """Say several pictures as a gallery is told them."""
+    return [
+        {"media_id": id, "caption": each.alt[:_CAPTION], "outbound_url": ""}
+        for (id, _), each in zip(files, media, strict=True)
+    ]
+
+
+def shown(http: Http, file: tuple[str, str], media: Media, attempt: Attempt) -> dict[str, str]:
+    """Say one picture, or a video with the still that stands for it, as a post is told it."""
+    if not media.moves:
+        return {"kind": "image", "url": file[1]}
+    still = upload(http, poster(media), 1, attempt)
+    return {"kind": "video", "url": file[1], "video_poster_url": still[1]}
 
 
 def poster(video: Media) -> Media:

@@ -2,7 +2,8 @@
 
 import html
 import json
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from connectors.base import (
     problems,
 )
 from connectors.http import Address, MissingError
-from connectors.media import fit
+from connectors.http.connector import bearer, counted
 from connectors.slack.answers import Channel, History, Line, Message, Sent, Team, Told
 from connectors.slack.holding import Holding
 from connectors.slack.looking import ours
@@ -107,22 +108,29 @@ class Slack(Holding):
 
     settings: Settings
 
-    def __init__(
-        self, settings: Settings, memory: MutableMapping[str, str] | None = None, timeout: float = 30.0
-    ) -> None:
-        super().__init__(settings, memory, timeout)
-        self.channel, self.hook = settings.channel, settings.webhook.get_secret_value()
-        token = settings.token.get_secret_value()
-        self.http = Line(settings.api, {"Authorization": f"Bearer {token}"} if token else {}, timeout)
-        if self.hook:
-            found = urlsplit(self.hook)
-            self.http = Line(f"{found.scheme}://{found.netloc}", {}, timeout)
-            self.http.secrets.add(found.path.rpartition("/")[2])
+    @property
+    def channel(self) -> str:
+        """Return the channel's id."""
+        return self.settings.channel
+
+    @property
+    def hook(self) -> str:
+        """Return the path of the webhook, "" for a bot."""
+        return urlsplit(self.settings.webhook.get_secret_value()).path.strip("/")
+
+    def line(self) -> Line:
+        """Speak as the bot; a webhook's secret stands in its address."""
+        if not self.hook:
+            return Line(self.settings.api, bearer(self.settings.token), self.timeout)
+        found = urlsplit(self.settings.webhook.get_secret_value())
+        line = Line(f"{found.scheme}://{found.netloc}", {}, self.timeout)
+        line.secrets.add(found.path.rpartition("/")[2])
+        return line
 
     def whoami(self) -> str:
         """Return `#channel (workspace)`; a webhook does not say where it leads."""
         if self.hook:
-            return f"webhook {'/'.join(urlsplit(self.hook).path.strip('/').split('/')[1:3])}"
+            return f"webhook {'/'.join(self.hook.split('/')[1:3])}"
         team = self.http.ask("GET", "/api/auth.test", Team)
         self.memory["url"] = team.url
         asked = {"channel": self.channel}
@@ -132,15 +140,8 @@ class Slack(Holding):
     def limits(self) -> Capabilities:
         """Return what a bot, or a webhook, can do."""
         if self.hook:
-            return replace(
-                self.capabilities,
-                repeat=Repeat.NOTHING,
-                media_limit=0,
-                video=None,
-                threads=False,
-                deletes=False,
-                schedules=None,
-            )
+            here = replace(self.capabilities, repeat=Repeat.NOTHING, media_limit=0, video=None)
+            return replace(here, threads=False, deletes=False, schedules=None)
         return self.capabilities
 
     def problems(self, post: Post) -> list[str]:
@@ -152,8 +153,7 @@ class Slack(Holding):
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
         """Upload the pictures, then send one message that shows them; a video is shown by being shared."""
-        post = replace(post, media=tuple(fit(each, self.capabilities) for each in post.media))
-        self.check(post)
+        post = self.fitted(post)
         if self.hook:
             return self._hooked(post, attempt)
         if any(each.moves for each in post.media):
@@ -196,7 +196,7 @@ class Slack(Holding):
         raise UncertainError("Slack took the video, and does not show its message yet.")
 
     def _hooked(self, post: Post, attempt: Attempt) -> Published:
-        team, place, secret = urlsplit(self.hook).path.strip("/").split("/")[1:]
+        team, place, secret = self.hook.split("/")[1:]
         body = {"text": _escaped(post.text)}
         response = self.http.commit(attempt, "POST", f"/services/{team}/{place}/{secret}", json=body)
         if response.text.strip() != "ok":
@@ -219,16 +219,8 @@ class Slack(Holding):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Count reactions and replies of each message; one that is gone, or of a webhook, reports nothing."""
-        now = datetime.now(UTC)
-        found = {each: None if self.hook else self._message(each) for each in ids}
-        return [
-            Reading(id, metric, value, now)
-            for id, told in found.items()
-            for metric, value in (
-                ("reactions", sum(each.count for each in told.reactions) if told else None),
-                ("reply_count", told.reply_count if told else None),
-            )
-        ]
+        found = {} if self.hook else {id: told.figures for id in ids if (told := self._message(id))}
+        return counted(ids, ("reactions", "reply_count"), found)
 
     def _message(self, ts: str) -> Message | None:
         asked = {"channel": self.channel, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
@@ -239,12 +231,6 @@ class Slack(Holding):
         """Delete a message; one that is gone already is fine."""
         if self.hook:
             return super().delete(id)
-        try:
+        with suppress(MissingError):
             self.http.ask("POST", "/api/chat.delete", Told, data={"channel": self.channel, "ts": id})
-        except MissingError:
-            return None
         return None
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.http.close()

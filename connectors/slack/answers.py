@@ -94,6 +94,11 @@ class Message(BaseModel):
     metadata: _Metadata = _Metadata()
     files: list[_File] = []
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Return what is counted of it."""
+        return {"reactions": sum(each.count for each in self.reactions), "reply_count": self.reply_count}
+
     def shows(self, file: str) -> bool:
         """Say whether this shares a file; each upload has an id of its own."""
         return any(each.id == file for each in self.files)

@@ -1,23 +1,27 @@
 """Messages that Slack holds until their time: https://docs.slack.dev/messaging/sending-and-scheduling-messages"""
 
+from abc import abstractmethod
 from datetime import UTC, datetime
 
-from connectors.base import Attempt, Connector, Post, RejectedError, Scheduled, TemporaryError, UncertainError
+from connectors.base import Attempt, Post, RejectedError, Scheduled, TemporaryError, UncertainError
 from connectors.http import MissingError
+from connectors.http.connector import HttpConnector
 from connectors.slack.answers import Held, Line, Told, Waiting
 
 _PAGE, _PAGES = 100, 30
 
 
-class Holding(Connector):
+class Holding(HttpConnector[Line]):
     """What a channel does that holds messages; a webhook does not."""
 
-    http: Line
-    channel: str
+    @property
+    @abstractmethod
+    def channel(self) -> str:
+        """Return the channel's id."""
 
+    @abstractmethod
     def body(self, post: Post) -> dict[str, str]:
         """Return the fields of a message."""
-        raise NotImplementedError
 
     def schedule(self, post: Post, attempt: Attempt, at: datetime) -> Scheduled:
         """Have Slack send the message at `at`; it must carry no metadata, or it would never be sent."""
