@@ -21,6 +21,7 @@ from connectors.base import (
     Repeat,
     TemporaryError,
     UncertainError,
+    Video,
 )
 from connectors.bluesky.answers import Handle, Record, Views
 from connectors.bluesky.bound import Consented, let_in
@@ -47,6 +48,9 @@ class Bluesky(Writing):
         media_limit=4,
         media_types=frozenset({"image/jpeg", "image/png", "image/webp"}),
         media_bytes=2_000_000,
+        # The lexicon allows 300 MB, a server of one's own takes 50 MB and the app three minutes:
+        # https://github.com/bluesky-social/pds/blob/main/installer.sh (PDS_BLOB_UPLOAD_LIMIT)
+        video=Video(frozenset({"video/mp4"}), 50_000_000, (0.1, 180.0)),
         alt_limit=2_000,  # the lexicon has none; the app takes so many
         metrics=frozenset(_METRICS),
         rate=Rate(5_000 // _POINTS, minutes=60),
@@ -89,7 +93,7 @@ class Bluesky(Writing):
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
-        """Upload the pictures, then put the record at a place that must be empty; both are kept first."""
+        """Upload pictures or a video, then put the record at a place that must be empty; both are kept."""
         post = self.fitted(post)
         self.http.last_until(attempt.deadline + _SPARE)
         uri, record = self.prepared(post, attempt)

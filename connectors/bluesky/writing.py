@@ -1,6 +1,7 @@
 """A post -> the record it becomes, at a place of its own: https://docs.bsky.app/docs/advanced-guides/posts"""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,7 +12,7 @@ from connectors.bluesky.places import parts, tid
 from connectors.bluesky.xrpc import Answer, Xrpc
 from connectors.http import MissingError
 from connectors.http.connector import HttpConnector
-from connectors.media import facts
+from connectors.media import facts, film
 
 _POST = "app.bsky.feed.post"
 
@@ -41,8 +42,7 @@ class Writing(HttpConnector[Xrpc]):
         if post.language:
             record["langs"] = [post.language]
         if post.media:
-            images = [_image(media, blob) for media, blob in zip(post.media, blobs, strict=True)]
-            record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
+            record["embed"] = _shown(post.media, blobs)
         if post.reply_to:
             record["reply"] = self._reply(post.reply_to)
         return record
@@ -80,6 +80,19 @@ class Writing(HttpConnector[Xrpc]):
         return self.http.signed(
             lambda bearer: self.http.ask(method, name, shape, headers={**own, **bearer}, **request)
         )
+
+
+def _shown(media: Sequence[Media], blobs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Embed pictures, or a video: its server works on that once the post is there.
+
+    https://docs.bsky.app/docs/tutorials/video#simple-method
+    """
+    if media[0].moves:
+        found = film(media[0])
+        shape = {"width": found.width, "height": found.height}
+        return {"$type": "app.bsky.embed.video", "video": blobs[0], "alt": media[0].alt, "aspectRatio": shape}
+    images = [_image(each, blob) for each, blob in zip(media, blobs, strict=True)]
+    return {"$type": "app.bsky.embed.images", "images": images}
 
 
 def _image(media: Media, blob: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ _NO_SCHEDULE = "its API publishes at once; the outbox keeps the post until its t
 # By channel and feature: what is not there, and whether that is the platform's doing or ours.
 WHY: Mapping[str, Mapping[str, str]] = {
     "bluesky": {
-        "video": "not built yet: it goes through a service of its own",
         "scheduling": "the protocol has drafts, and nothing that publishes one at a time",
     },
     "discord": {"scheduling": _NO_SCHEDULE},
@@ -62,6 +61,7 @@ WHY: Mapping[str, Mapping[str, str]] = {
 }
 # What is declared, but not for every kind of post.
 PARTLY: Mapping[str, str] = {
+    "bluesky": "a video is worked on once its post is there, so for some seconds it is missing in it",
     "facebook": "comments and videos are not held until their time, and a comment shows one picture at most",
     "linkedin": "a reply is a comment, without pictures",
     "reddit": (

@@ -35,7 +35,7 @@ from connectors.contract import (
     Platform,
     Route,
 )
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 
 DID = "did:plc:brand"
 URI = f"at://{DID}/app.bsky.feed.post/3kabcdefghijk"
@@ -286,6 +286,25 @@ def test_a_picture_has_its_alt_text_and_its_shape(platform: Platform, bluesky: B
     assert image["aspectRatio"] == {"width": 40, "height": 30}
     assert image["image"]["ref"] == {"$link": "bafkpic"}
     assert platform.calls(BLOB)[0].headers["Content-Type"] == "image/png"
+
+
+def test_a_video_has_its_words_and_its_shape_and_goes_alone(platform: Platform, bluesky: Bluesky) -> None:
+    bluesky.publish(Post("look", media=(clip(size=(1_080, 1_920)),)), ContractAttempt())
+    shown = sent(platform)["record"]["embed"]
+    assert (shown["$type"], shown["alt"]) == ("app.bsky.embed.video", "it turns")
+    assert shown["aspectRatio"] == {"width": 1_080, "height": 1_920}
+    assert shown["video"]["ref"] == {"$link": "bafkpic"}
+    assert platform.calls(BLOB)[0].headers["Content-Type"] == "video/mp4"
+    assert bluesky.problems(Post("look", media=(clip(), clip()))) != []
+    assert bluesky.problems(Post("look", media=(clip(), picture()))) != []
+
+
+def test_a_video_of_more_than_three_minutes_is_refused_before_anybody_is_called(
+    platform: Platform, bluesky: Bluesky
+) -> None:
+    with pytest.raises(RejectedError, match=r"181 seconds long; this channel takes 0\.1 to 180"):
+        bluesky.publish(Post("look", media=(clip(181),)), ContractAttempt())
+    assert platform.asked == []
 
 
 def test_a_second_try_sends_the_kept_record_to_the_kept_place(platform: Platform, bluesky: Bluesky) -> None:
@@ -564,6 +583,18 @@ def test_a_picture_is_read_back_with_its_alt_text_and_all_its_bytes(
     assert [image["alt"] for image in images] == ["a maroon card", "a teal card"]
     assert images[0]["aspectRatio"] == {"width": 80, "height": 60}
     assert bluesky_pds.blob(account.did, images[0]["image"]["ref"]["$link"]) == card.data
+
+
+@pytest.mark.servers
+def test_a_video_is_taken_by_a_real_server_with_all_its_bytes(
+    bluesky_pds: Any, account: Any, on_pds: Bluesky
+) -> None:
+    film = clip(filled=1_000)
+    on_pds.publish(Post("a castle turns", media=(film,)), ContractAttempt())
+    shown = bluesky_pds.posts(account.did)[0]["value"]["embed"]
+    assert (shown["$type"], shown["alt"]) == ("app.bsky.embed.video", "it turns")
+    assert shown["aspectRatio"] == {"width": 640, "height": 480}
+    assert bluesky_pds.blob(account.did, shown["video"]["ref"]["$link"]) == film.data
 
 
 @pytest.mark.servers
