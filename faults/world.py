@@ -24,7 +24,7 @@ BRAND = f"""\
 name: Faults
 time-zone: UTC
 currency: EUR
-outbox: {{request: {REQUEST}s, lease: {LEASE}s, retries: 20, threads: 16, batch: 32}}
+outbox: {{request: {REQUEST}s, lease: {LEASE}s, retries: 20, threads: 8, batch: 16}}
 notices: {{digest: 1s}}
 """
 
