@@ -23,7 +23,7 @@ from orchestrator.app.driving import Driver
 from orchestrator.errors import OutsideError
 
 ENDED = "ended"  # a file of this name in the folder ends every worker
-_BREATH = 0.2  # seconds
+_BREATH = 0.5  # seconds
 
 
 def main(folder: Path) -> None:
