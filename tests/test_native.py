@@ -181,6 +181,22 @@ def test_what_is_too_far_ahead_is_handed_over_once_the_window_opens(world: World
     assert world.status(item_id) == Status.SCHEDULED
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(56, Status.QUEUED), (50, Status.FAILED)])
+def test_who_stood_still_until_its_window_had_closed_sends_it_at_its_time_instead(
+    world: World, monkeypatch: pytest.MonkeyPatch, minutes: int, status: Status
+) -> None:
+    def refuse(_self: HoldingConnector, _post: Post, _attempt: Attempt, _at: datetime) -> Scheduled:
+        world.clock.move(minutes=minutes)  # paused before the connector looks at the time
+        raise RejectedError("holds a post from 5 minutes to 30 days ahead")
+
+    item = early(world)
+    monkeypatch.setattr(HoldingConnector, "schedule", refuse)
+    world.outbox.publish_due()
+    assert (world.status(item), world.platform.handed) == (status, [])
+    if status is Status.QUEUED:
+        assert world.get(item).leave_at == AT
+
+
 def test_a_platform_that_holds_no_more_today_is_no_fault_of_the_post(world: World) -> None:
     platform(world).trouble = [RejectedError("You have exceeded the limit of 25 scheduled posts for today")]
     item_id = early(world)

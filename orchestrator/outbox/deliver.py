@@ -106,7 +106,7 @@ def _call(means: Means, claim: Claim, live: LiveAttempt, connector: Connector, p
         post = replace(post, kit=means.ports.kit_url(claim.item_id))
     if claim.scheduled_for is None:
         return connector.publish(post, live)
-    return native.hand_over(connector, post, live, claim.scheduled_for, means.now())
+    return native.hand_over(connector, post, live, claim.scheduled_for, means.now)
 
 
 def _quota(connector: Connector) -> Quota | None:

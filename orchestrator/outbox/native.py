@@ -1,5 +1,6 @@
 """Posts that a platform publishes by itself -> handed over, followed until public, or taken back."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -30,13 +31,15 @@ _SKEW = timedelta(minutes=1)  # so far a platform's clock may be ahead
 # ---- handing over -----------------------------------------------------------------------------
 
 
-def hand_over(connector: Connector, post: Post, live: LiveAttempt, at: datetime, now: datetime) -> Scheduled:
+def hand_over(
+    connector: Connector, post: Post, live: LiveAttempt, at: datetime, clock: Callable[[], datetime]
+) -> Scheduled:
     """Have the platform hold a post until its time; raise `PutOffError` where it will not.
 
     A platform may hold only a few a day (Mastodon: 25), which is no fault of the post: it is sent at its
     time, and what is wrong with it shows then.
     """
-    window = connector.limits().schedules
+    window, now = connector.limits().schedules, clock()
     if window is None:
         raise PutOffError("its platform holds no posts until their time", at)
     if not window.takes(at, now):
@@ -47,8 +50,8 @@ def hand_over(connector: Connector, post: Post, live: LiveAttempt, at: datetime,
     try:
         return connector.schedule(post, live, at)
     except RejectedError as error:
-        if not live.left:
-            raise  # no account of this kind takes it
+        if not live.left and window.takes(at, clock() + _SKEW):
+            raise  # no account of this kind takes it; else this process stood still until it was too late
         raise PutOffError(f"its platform did not take it ahead of its time: {error}", at) from error
 
 
