@@ -48,14 +48,14 @@ class Judged:
     def gaps(self) -> list[str]:
         """Name the kinds that were never seen right, or never refused, and the calls that have no kind."""
         found = unspelled.gaps()
-        for channel, platform in PLATFORMS.items():
+        for channel in PLATFORMS:
             if channel not in connectors.names():
                 continue
             tally = self.tallies.get(channel, Tally())
             for kind in sorted(known_kinds(channel)):
                 if kind not in tally.right:
                     found.append(f"{channel}: no validated example of {kind}")
-                elif kind not in tally.refused and kind not in dict(platform.harmless):
+                elif kind not in tally.refused:
                     found.append(f"{channel}: no case of an error of {kind}")
         return found
 
@@ -65,9 +65,7 @@ class Judged:
 
 
 def _line(name: str, platform: Platform, tally: Tally) -> str:
-    harmless = [f"{kind}: {why}" for kind, why in platform.harmless if kind not in tally.refused]
     kinds_ = f"{len(tally.right)} of {len(known_kinds(name))} kinds validated, {len(tally.refused)} refused"
-    kinds_ += f" (never: {'; '.join(harmless)})" if harmless else ""
     recordings = f"; recordings: {platform.recordings}" if platform.recordings else ""
     return (
         f"{name}: {kinds_} ({sum(tally.right.values())} requests, {len(tally.operations)} operations); "

@@ -22,7 +22,7 @@ class Platform:
     """How a channel's requests are judged; `maturity` names everything that it was held against.
 
     `kinds` are requests that the connector's source does not spell in one place; `errors_inside`: a refusal
-    may come as 200; `harmless`: kinds that have no case of an error of their own, each with the reason.
+    may come as 200.
     """
 
     spec: Callable[[], Spec]
@@ -32,7 +32,6 @@ class Platform:
     kinds: tuple[str, ...] = ()
     errors_inside: bool = False
     prefix: str = ""  # what the connector's paths are relative to
-    harmless: tuple[tuple[str, str], ...] = ()
 
 
 def _more(*names: str) -> Operations:
