@@ -349,3 +349,22 @@ def test_the_page_tells_of_real_servers_where_there_were_some() -> None:
     text = page(found, [Sent(counts, "abc1234", UNDER.at)])
     assert "- bluesky: 310 sends, 80 replies dropped" in text
     assert "- `abc1234`: the real servers" in text
+
+
+# ---- the page that was published --------------------------------------------------------------
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="`make faults` was not run to its end yet")
+@pytest.mark.parametrize("database", DATABASES)
+def test_the_published_page_has_every_cell_and_nothing_was_copied_lost_or_stuck(database: str) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert "Nothing was copied, lost or stuck." in text
+    table = text.split(f"## {database}\n")[1].split("\n## ")[0]
+    lines = [[field.strip() for field in line.split("|")[1:-1]] for line in table.splitlines() if "|" in line]
+    rows = {(fault, repeat): list(map(int, counts[:5])) for fault, repeat, *counts in lines[2:]}
+    assert set(rows) == {(cell.fault.name, cell.repeat.value) for cell in applicable(database)}
+    assert all(copies == lost == stuck == 0 for _, _, copies, lost, stuck in rows.values())
+    assert min(faulted for _, faulted, *_ in rows.values()) >= 200
+    assert sum(faulted for _, faulted, *_ in rows.values()) >= 20_000
