@@ -9,7 +9,7 @@ _HANDED = "the platform hands the address out; its kind stands in platforms.py"
 
 KNOWN: dict[str, dict[str, str]] = {
     "bluesky": {
-        "__init__.py:_signed": _PASSED,
+        "writing.py:signed": _PASSED,
         "bound.py:ask": _PASSED,
         "bound.py:commit": _PASSED,
         "xrpc.py:get": "a name without a session; its kinds stand in platforms.py",

@@ -3,6 +3,8 @@
 Nothing is listened to, nor anything loaded, before a connector is: most children are no part of the product.
 """
 
+from __future__ import annotations  # whatever Python a server of the suite runs on
+
 import importlib.machinery
 import importlib.util
 import os
