@@ -5,6 +5,7 @@ did not leave, or the clock did not move to a survivor.
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -17,10 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from connectors.rehearsal import Rehearsal
+from faults.stopping.record import OUT, committed, ran_on
 from orchestrator import Orchestrator, dispatch
 from orchestrator.app import samples
 from orchestrator.items import Status
@@ -246,6 +248,15 @@ def _count(
     )
 
 
+def write(file: Path, asked: Plan, result: Result) -> None:
+    """Append what came of a run to a file, of which a page is made, see `faults.stopping.page`."""
+    about = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", "commit": committed(), "on": ran_on("PostgreSQL")}
+    told = {**about, "minutes": asked.minutes, "seed": asked.seed, **asdict(result)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(told) + "\n")
+
+
 def main() -> None:
     """Start a PostgreSQL, run, and say what came of it."""
     from tests.servers import postgres
@@ -255,6 +266,7 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=5.0)
     words.add_argument("--items", type=int, default=5000)
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--out", type=Path, default=OUT, help="the folder of cluster.jsonl")
     said, folder = words.parse_args(), scratch("cluster")
     server = postgres.start(folder)
     try:
@@ -265,6 +277,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for name, value in asdict(result).items():
         print(f"{name:>20}  {value}")
+    write(said.out / "cluster.jsonl", asked, result)
     sys.exit(0 if result.good else 1)
 
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from faults import cells, places
 from faults.stopping import WATCHED
 from faults.stopping.page import PAGE, page
-from faults.stopping.record import Round, go_on, wrong
+from faults.stopping.record import OUT, Round, go_on, wrong
 from faults.stopping.world import work
 from tests.servers import postgres
-
-OUT = Path(__file__).parents[2] / "out" / "stopping"
 
 
 def main() -> int:

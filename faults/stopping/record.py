@@ -17,6 +17,7 @@ from typing import Any
 
 from faults.stopping import Run, Trial, run
 
+OUT = Path(__file__).parents[2] / "out" / "stopping"
 ROUND = 25  # trials in one world
 _ROOT = Path(__file__).parents[2]
 
@@ -70,7 +71,7 @@ def go_on(file: Path, trials: int, seed: int, fresh: Callable[[], str]) -> list[
 
 def _round(file: Path, trials: int, commit: str, seed: int, database: str) -> None:
     begun = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    head = {"round": begun, "commit": commit, "seed": seed, "on": _on(database)}
+    head = {"round": begun, "commit": commit, "seed": seed, "on": ran_on(_named(database))}
 
     def write(**told: object) -> None:
         with file.open("a") as out:
@@ -102,7 +103,10 @@ def _git(*words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
 
-def _on(database: str) -> str:
-    """Say what a round runs on."""
-    what = "PostgreSQL" if database else f"SQLite {sqlite3.sqlite_version}"
-    return f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, {what}"
+def _named(database: str) -> str:
+    return "PostgreSQL" if database else f"SQLite {sqlite3.sqlite_version}"
+
+
+def ran_on(database: str) -> str:
+    """Say what a run ran on."""
+    return f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, {database}"
