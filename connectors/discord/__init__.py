@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import takewhile
 from typing import Any
 
 import requests
@@ -24,12 +23,11 @@ from connectors.base import (
     Video,
     problems,
 )
+from connectors.discord import looking
 from connectors.discord.answers import Author, Line, Message, Name
-from connectors.http import Address, MissingError
-from connectors.http.connector import HttpConnector, counted, listed
+from connectors.http import Address
+from connectors.http.connector import HttpConnector, counted
 
-_PAGE, _PAGES = 100, 20
-_SKEW = timedelta(minutes=1)
 _NONCE = 25  # characters at most
 _WHOLE = 25_000_000  # bytes of one request
 
@@ -153,25 +151,8 @@ class Discord(HttpConnector[Line]):
             raise UncertainError("A webhook of Discord cannot look for its messages; look in the channel.")
         if "me" not in self.memory:
             self.whoami()
-        alike = [each for each in self._since(attempt) if self._says(each, post, attempt)]
-        return self._published(alike[-1]) if alike else None
-
-    def _says(self, told: Message, post: Post, attempt: Attempt) -> bool:
-        mine = told.author is not None and told.author.id == self.memory["me"]
-        return mine and told.content.strip() == post.text.strip() and not attempt.taken(told.id)
-
-    def _since(self, attempt: Attempt) -> Iterator[Message]:
-        since, said = (
-            attempt.started_at - _SKEW,
-            "The channel does not list its messages back to this attempt.",
-        )
-        return takewhile(lambda each: each.timestamp >= since, listed(self._page, _PAGES, said))
-
-    def _page(self, mark: str) -> tuple[list[Message], str]:
-        asked = {"limit": str(_PAGE)} | ({"before": mark} if mark else {})
-        path = f"/api/v10/channels/{self.settings.channel}/messages"
-        page = self.http.ask("GET", path, list[Message], params=asked)
-        return page, page[-1].id if len(page) == _PAGE else ""
+        mine = looking.ours(self.http, self.settings.channel, self.memory["me"], post, attempt)
+        return self._published(mine) if mine else None
 
     def _published(self, told: Message) -> Published:
         place = self.memory.get("place", "")
@@ -185,16 +166,9 @@ class Discord(HttpConnector[Line]):
         return counted(ids, ["reactions"], {id: {"reactions": self._reactions(id)} for id in ids})
 
     def _reactions(self, id: str) -> float | None:
-        try:
-            if self.hook:
-                hook, secret = self.hook
-                told = self.http.ask("GET", f"/api/v10/webhooks/{hook}/{secret}/messages/{id}", Message)
-            else:
-                channel = self.settings.channel
-                told = self.http.ask("GET", f"/api/v10/channels/{channel}/messages/{id}", Message)
-        except MissingError:
-            return None
-        return sum(each.count for each in told.reactions)  # none at all: Discord leaves the field out
+        if self.hook:
+            return looking.hooked(self.http, self.hook, id)
+        return looking.reactions(self.http, self.settings.channel, id)
 
     def delete(self, id: str) -> None:
         """Delete a message; one that is gone already is fine."""

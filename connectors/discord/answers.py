@@ -40,6 +40,11 @@ class Message(BaseModel):
     author: Author | None = None
     reactions: list[Reaction] = []
 
+    @property
+    def liked(self) -> float:
+        """Count all reactions; none at all: Discord leaves the field out."""
+        return sum(each.count for each in self.reactions)
+
 
 class Refused(BaseModel):
     """A refusal, with its code."""

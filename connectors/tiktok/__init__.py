@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 from pydantic import BaseModel, HttpUrl, SecretStr
 
@@ -26,7 +25,7 @@ from connectors.http import Address
 from connectors.http.connector import HttpConnector, bearer, counted
 from connectors.media import misfits
 from connectors.tiktok.answers import METRICS, TROUBLE, Begun, Creator, Line, List, Progress, State, Who
-from connectors.tiktok.uploading import send, source
+from connectors.tiktok.uploading import pictures, send, source
 
 _BATCH = 20
 _TITLE = 90  # UTF-16 units of the title of pictures
@@ -129,27 +128,15 @@ class TikTok(HttpConnector[Line]):
         if not any(each.moves for each in post.media):
             return self._pictures(post, creator, attempt)
         [video] = post.media
-        info = {"title": post.text, **self._shown(creator, "comment", "duet", "stitch")}
-        told = {"post_info": info, "source_info": source(video)}
+        shown = creator.shown(self.settings.privacy, "comment", "duet", "stitch")
+        told = {"post_info": {"title": post.text, **shown}, "source_info": source(video)}
         place = self.http.ask("POST", "/v2/post/publish/video/init/", Begun, json=told).data
         attempt.keep("publish_id", place.publish_id)
         send(video, place.upload_url, attempt, self.timeout)
         return Published(place.publish_id)
 
-    def _shown(self, creator: Creator, *ways: str) -> dict[str, Any]:
-        """Say who may see a post; what the account has switched off must be so for the post too."""
-        off = {f"disable_{each}": True for each in ways if getattr(creator, f"{each}_disabled")}
-        return {"privacy_level": self.settings.privacy, **off}
-
     def _pictures(self, post: Post, creator: Creator, attempt: Attempt) -> Published:
-        info = {"title": post.subject, "description": post.text, **self._shown(creator, "comment")}
-        urls = [each.url for each in post.media]
-        told = {
-            "media_type": "PHOTO",
-            "post_mode": "DIRECT_POST",
-            "post_info": {name: value for name, value in info.items() if value != ""},
-            "source_info": {"source": "PULL_FROM_URL", "photo_cover_index": 0, "photo_images": urls},
-        }
+        told = pictures(post, creator.shown(self.settings.privacy, "comment"))
         try:
             response = self.http.commit(attempt, "POST", "/v2/post/publish/content/init/", json=told)
         except TemporaryError as error:

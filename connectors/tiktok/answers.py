@@ -43,6 +43,12 @@ class Creator(BaseModel):
     stitch_disabled: bool = False
     max_video_post_duration_sec: int = 0
 
+    def shown(self, privacy: str, *ways: str) -> dict[str, str | bool]:
+        """Say who may see a post; what the account has switched off must be so for the post too."""
+        return {"privacy_level": privacy} | {
+            f"disable_{each}": True for each in ways if getattr(self, f"{each}_disabled")
+        }
+
 
 class Who(BaseModel):
     """An answer about the account."""

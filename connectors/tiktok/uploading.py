@@ -1,4 +1,4 @@
-"""A video -> its pieces at the address that TikTok names; the last one publishes it.
+"""A video -> its pieces at the address that TikTok names, the last of which publishes it; or pictures.
 
 https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide
 """
@@ -6,7 +6,7 @@ https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.base import Attempt, Media, UncertainError
+from connectors.base import Attempt, Media, Post, UncertainError
 from connectors.tiktok.answers import Line
 
 _WHOLE, _PIECE = 64_000_000, 10_000_000  # bytes: what goes in one piece, and the pieces of what is larger
@@ -17,6 +17,18 @@ def source(video: Media) -> dict[str, Any]:
     size, piece = len(video.data), _piece(video)
     pieces = {"chunk_size": piece, "total_chunk_count": size // piece}
     return {"source": "FILE_UPLOAD", "video_size": size, **pieces}
+
+
+def pictures(post: Post, shown: dict[str, str | bool]) -> dict[str, Any]:
+    """Say pictures as TikTok is told them: where it fetches them, and who may see them."""
+    words = {name: said for name, said in (("title", post.subject), ("description", post.text)) if said}
+    urls = [each.url for each in post.media]
+    return {
+        "media_type": "PHOTO",
+        "post_mode": "DIRECT_POST",
+        "post_info": {**words, **shown},
+        "source_info": {"source": "PULL_FROM_URL", "photo_cover_index": 0, "photo_images": urls},
+    }
 
 
 def send(video: Media, place: str, attempt: Attempt, timeout: float) -> None:
