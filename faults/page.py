@@ -39,9 +39,9 @@ real HTTP, to the [rehearsal platform](../how-to/rehearse.md) in a process of it
 processes. Copies and lost posts are counted from the platform's own record, not from the outbox. What the
 four classes are and why they end so is told in [Exactly once](../explanation/exactly-once.md).
 
-Run on {min(each.at for each in under)[:10]} on {os.cpu_count()} processors ({platform.machine()}), which
-other work kept busy as well (load {loads[0]:g} to {loads[-1]:g}); {named}. Seed {under[0].seed}. Rules of
-the outbox: request {REQUEST:g} s, lease {LEASE:g} s."""
+Run on {min(each.at for each in under)[:10]} on {os.cpu_count()} processors ({platform.machine()}), at a
+load of {loads[0]:g} to {loads[-1]:g} with all that ran beside it; {named}. Seed {under[0].seed}. Rules of the
+outbox: request {REQUEST:g} s, lease {LEASE:g} s."""
 
 
 def _sums(rows: Mapping[str, Sequence[Row]]) -> str:

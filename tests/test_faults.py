@@ -329,7 +329,7 @@ def test_the_page_says_what_was_seen_on_what_and_by_which_commit() -> None:
     found = {NOTHING: Kept(UNDER, ROW), other.cell: Kept(replace(UNDER, commit="def5678", load=9.0), other)}
     text = page({"SQLite": found})
     assert "Run on 2026-01-02" in text
-    assert "(load 1.5 to 9); Python 3.11. Seed 7" in text.replace("\n", " ")
+    assert "at a load of 1.5 to 9 with all that ran beside it; Python 3.11. Seed 7" in text.replace("\n", " ")
     assert "| SQLite | 2 | 1,000 | 900 | 0 | 0 | 0 | 800 | 2.5 |" in text
     assert "| lost reply | nothing | 1000 | 900 | 0 | 0 | 0 | 800 | 0 | 1.5 | 2.5 |" in text
     assert "Nothing was copied, lost or stuck." in text
