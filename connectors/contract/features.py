@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -125,6 +126,8 @@ def _too_much(facts: Capabilities, post: Post) -> Iterator[tuple[str, Post]]:
         yield "a reply", replace(post, reply_to="1")
     if facts.video is None:
         yield "a video", replace(post, media=(Media("a.mp4", "video/mp4", "a film", b"film"),))
+    if facts.video is not None and facts.video.seconds:
+        yield "a video that is too long", replace(post, media=(_film(facts.video.seconds[1] + 1),))
     if facts.alt_limit is not None:
         yield (
             "an alt text that is too long",
@@ -150,6 +153,20 @@ def _photo(number: int) -> Media:
     Image.new("RGB", (640, 640), (40 * number % 256, 128, 128)).save(out, "JPEG", exif=exif)
     name = f"photo-{number}.jpg"
     return Media(name, "image/jpeg", f"photo {number}", out.getvalue(), f"https://brand.example/{name}")
+
+
+def _film(seconds: float) -> Media:
+    """Write the boxes that say how long an MP4 is, and nothing to be seen (ISO/IEC 14496-12)."""
+    side = 640 << 16
+    length = struct.pack(">5I80x", 0, 0, 0, 1_000, round(seconds * 1_000))
+    header = struct.pack(">40x9i2i", *(n << 16 for n in (1, 0, 0, 0, 1, 0, 0, 0, 1)), side, side)
+    track = _box("trak", _box("tkhd", header) + _box("mdia", _box("hdlr", bytes(8) + b"vide")))
+    data = _box("ftyp", b"isom" + bytes(4)) + _box("moov", _box("mvhd", length) + track)
+    return Media("film.mp4", "video/mp4", "a film", data, "https://brand.example/film.mp4")
+
+
+def _box(kind: str, inside: bytes) -> bytes:
+    return struct.pack(">I4s", len(inside) + 8, kind.encode()) + inside
 
 
 def _pictures(platform: Platform, given: tuple[Media, ...]) -> int:

@@ -44,8 +44,6 @@ WHY: Mapping[str, Mapping[str, str]] = {
     "telegram": {"scheduling": "bots cannot; the outbox keeps the post until its time instead"},
     "threads": {"scheduling": _NO_SCHEDULE},
     "tiktok": {
-        "one picture": "not built: TikTok would fetch it from an address that belongs to a verified domain",
-        "several pictures": "as one picture",
         "answers": "its API has no comments",
         "deletion": "its API cannot delete a post",
         "scheduling": _NO_SCHEDULE,
@@ -56,7 +54,6 @@ WHY: Mapping[str, Mapping[str, str]] = {
         "one picture": "community posts are in no API",
         "several pictures": "community posts are in no API",
         "answers": "a video answers nothing; comments are left to people",
-        "scheduling": "not built yet",
     },
 }
 # What is declared, but not for every kind of post.
