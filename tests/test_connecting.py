@@ -97,7 +97,9 @@ def test_an_admin_finds_every_channel_and_what_it_asks_for(shared: World, max_: 
     assert 'href="/connect"' in max_.page("/")
     page = max_.page("/connect")
     assert "channel=mastodon" in page
-    form = max_.form(max_.page("/connect?channel=mastodon"), "/connect")
+    page = max_.page("/connect?channel=mastodon")
+    assert "The server&#39;s address and an access token with the scopes" in page
+    form = max_.form(page, "/connect")
     assert form is not None
     assert {"server", "token", "name"} <= set(form)
     assert "client_id" not in form  # Mastodon is asked for one

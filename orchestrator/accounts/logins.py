@@ -1,5 +1,6 @@
 """Settings a person gives -> a checked, sealed login; a login -> an open connector, one for each thread."""
 
+import inspect
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -85,6 +86,10 @@ class Accounts:
     def channels(self) -> Collection[str]:
         """List the channels that there are."""
         return self._catalogue.names()
+
+    def about(self, channel: str) -> str:
+        """Say in a sentence what a person has to give."""
+        return " ".join((inspect.getdoc(self._kind(channel).Settings) or "").split())
 
     def oauth(self, channel: str) -> OAuth | None:
         """Return how people connect a channel by consenting in their browser; None: they cannot."""

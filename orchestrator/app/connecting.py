@@ -34,6 +34,11 @@ def channels(app: Orchestrator) -> list[str]:
     return sorted(app.sending.accounts.channels())
 
 
+def about(app: Orchestrator, channel: str) -> str:
+    """Say in a sentence what a person has to give to connect a channel."""
+    return app.sending.accounts.about(channel)
+
+
 def consents(app: Orchestrator, channel: str) -> bool:
     """Tell whether people connect a channel by consenting in their browser."""
     return app.sending.accounts.oauth(channel) is not None

@@ -29,7 +29,8 @@ def _form(routes: APIRouter, desk: Desk) -> None:
             return desk.page(request, visit, "connect", channels=connecting.channels(visit.app), channel="")
         fields = connecting.fields(visit.app, channel)
         consents = connecting.consents(visit.app, channel)
-        shown = {"channel": channel, "name": name, "fields": fields, "consents": consents}
+        about = connecting.about(visit.app, channel)
+        shown = {"channel": channel, "name": name, "fields": fields, "consents": consents, "about": about}
         return desk.page(request, visit, "connect", channels=[], **shown)
 
     @routes.post("/connect")
