@@ -50,7 +50,7 @@ def summary(made: list[Round]) -> str:
     trials = [trial for each in made for trial in each.run.trials]
     seconds = sorted(each.seconds for each in trials)
     fewest = min(min(each.in_flight, each.at_platform) for each in trials)
-    runs = [each.run for each in made]
+    runs = [each.run for each in made if each.ended]
     back, late = sum(each.taken_back for each in trials), sum(run.accepted_after for run in runs)
     posts, copies, lost = (sum(getattr(run, name) for run in runs) for name in ("posts", "copies", "lost"))
     lines = [

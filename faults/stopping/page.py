@@ -21,12 +21,13 @@ Three workers in processes of their own send to a platform that takes its time; 
 in flight at each call, by our book and by the platform's, or the trial does not count and is made again. One
 worker is paused (SIGSTOP) across the call. Platforms hold posts natively; after each stop their clock goes
 ahead, so that what they still held would come out. *Accepted after* is what the platform accepted once `stop`
-had returned, after the paused worker went on. Every round ends with a resume at 60 a minute, watched for
-{WATCHED} seconds, and with everything sent.
+had returned, after the paused worker went on. Every round of trials ends with a resume at 60 a minute (the
+last column: fewest and most posts of an account), and with everything sent; only then its copies and lost
+posts are known. *Lost* counts posts that are not there, those given back to their author as well.
 
-| database | trials | in flight, fewest | in flight, mean | taken back | not cancelled | accepted after \
-| stop took, half / all under | posts | copies | lost | an account sent after resume |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
+| database | commit | trials | in flight, fewest | mean | taken back | not cancelled | accepted after \
+| stop took, half / all under | rounds ended | posts | copies | lost | sent in {WATCHED} s after resume |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
 _CLUSTER = """\
 ## Three workers on PostgreSQL, two of them killed at random
 
@@ -37,28 +38,39 @@ _CLUSTER = """\
 
 def page(folder: Path) -> str:
     """Write the page from a folder's files."""
-    found = {name: rounds(folder / f"{name}.jsonl") for name in cells.DATABASES}
-    last = {
-        name: [each for each in made if each.commit == made[-1].commit]
-        for name, made in found.items()
-        if made
+    made = {
+        (name, each.commit): [one for one in rounds(folder / f"{name}.jsonl") if one.commit == each.commit]
+        for name in cells.DATABASES
+        for each in rounds(folder / f"{name}.jsonl")
     }
-    tables = [_OPENING, *(_line(name, made) for name, made in last.items()), ""]
-    told = [_on(name, made) for name, made in last.items()]
+    tables = [_line(*about, found) for about, found in made.items()]
+    told = [_on(*about, found) for about, found in made.items()]
     verdicts = [
-        f"- **{name}**: {said}" for name, made in last.items() for each in made for said in wrong(each)
+        f"- **{name}**, commit {commit}, {said}"
+        for (name, commit), found in made.items()
+        for each in found
+        for said in (*wrong(each), *(f"seed {each.seed}: given back: {why}" for why in each.run.failed))
     ]
-    parts = [*tables, *told, "", *(verdicts or ["Nothing left after a stop, was copied or lost."])]
+    parts = [
+        _OPENING,
+        *tables,
+        "",
+        *told,
+        "",
+        *(verdicts or ["Nothing left after a stop, was copied or lost."]),
+    ]
     return "\n".join([*parts, *_cluster(folder / "cluster.jsonl")]) + "\n"
 
 
-def _line(name: str, made: Sequence[Round]) -> str:
+def _line(name: str, commit: str, made: Sequence[Round]) -> str:
     trials = [trial for each in made for trial in each.run.trials]
     flights = [min(each.in_flight, each.at_platform) for each in trials]
     seconds = sorted(each.seconds for each in trials)
-    runs = [each.run for each in made]
-    cells = [
+    ended = [each.run for each in made if each.ended]
+    paced = [run.paced for run in ended]
+    told = [
         name,
+        commit,
         f"{len(trials)}",
         f"{min(flights)}",
         f"{sum(flights) / len(flights):.1f}",
@@ -66,17 +78,18 @@ def _line(name: str, made: Sequence[Round]) -> str:
         f"{sum(each.not_cancelled for each in trials)}",
         f"{sum(each.accepted_after for each in trials)}",
         f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f} s",
-        f"{sum(run.posts for run in runs):,}",
-        f"{sum(run.copies for run in runs)}",
-        f"{sum(run.lost for run in runs)}",
-        f"{min(run.paced[0] for run in runs)} to {max(run.paced[1] for run in runs)} in {WATCHED} s",
+        f"{len(ended)} of {len(made)}",
+        f"{sum(run.posts for run in ended):,}",
+        f"{sum(run.copies for run in ended)}",
+        f"{sum(run.lost for run in ended)}",
+        f"{min(low for low, _ in paced)} to {max(high for _, high in paced)}" if paced else "",
     ]
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(told)} |"
 
 
-def _on(name: str, made: Sequence[Round]) -> str:
+def _on(name: str, commit: str, made: Sequence[Round]) -> str:
     seeds = ", ".join(str(each.seed) for each in made)
-    return f"- {name}: commit {made[0].commit}, seeds {seeds}; from {made[0].begun} UTC on; {made[0].on}."
+    return f"- {name}, {commit}: seeds {seeds}; from {made[0].begun} UTC on; {made[0].on}."
 
 
 def _cluster(file: Path) -> list[str]:

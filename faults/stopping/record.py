@@ -1,7 +1,7 @@
 """Trials -> one line of JSON each, in a file that a later run goes on with; and the rounds they were made in.
 
-A round is some trials in one world. Only at its end are copies and lost posts known: what was begun and never
-ended stays in the file and counts for nothing, unless something left after a stop.
+A round is some trials in one world. Only at its end are copies and lost posts known: of one that was begun
+and never ended the trials stand, and it is made again.
 """
 
 import json
@@ -35,25 +35,24 @@ class Round:
 
 
 def rounds(file: Path) -> list[Round]:
-    """Read the rounds that ended, and those that did not where something left after a stop."""
+    """Read the rounds, those that never ended as well."""
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     return list(_rounds(lines))
 
 
 def _rounds(lines: list[dict[str, Any]]) -> Iterator[Round]:
-    by_round: dict[str, list[dict[str, Any]]] = {}
+    by_round: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for line in lines:
-        by_round.setdefault(line["round"], []).append(line)
-    for begun, mine in by_round.items():
+        by_round.setdefault((line["round"], line["commit"], str(line["seed"])), []).append(line)
+    for (begun, *_), mine in by_round.items():
         trials = tuple(Trial(**line["trial"]) for line in mine if "trial" in line)
         ends = [line["end"] for line in mine if "end" in line]
-        if ends or any(trial.accepted_after for trial in trials):
-            end: dict[str, Any] = ends[0] if ends else {"posts": 0, "copies": 0, "lost": 0}
-            told: dict[str, Any] = {
-                key: tuple(each) if isinstance(each, list) else each for key, each in end.items()
-            }
-            made = Run(trials, **told)
-            yield Round(begun, mine[0]["commit"], mine[0]["seed"], mine[0]["on"], made, bool(ends))
+        end: dict[str, Any] = ends[0] if ends else {"posts": 0, "copies": 0, "lost": 0}
+        told: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, list) else each for key, each in end.items()
+        }
+        made = Run(trials, **told)
+        yield Round(begun, mine[0]["commit"], mine[0]["seed"], mine[0]["on"], made, bool(ends))
 
 
 def go_on(file: Path, trials: int, seed: int, fresh: Callable[[], str]) -> list[Round]:
@@ -62,7 +61,7 @@ def go_on(file: Path, trials: int, seed: int, fresh: Callable[[], str]) -> list[
     commit = committed()
     while True:
         mine = [each for each in rounds(file) if each.commit == commit]
-        missing = trials - sum(len(each.run.trials) for each in mine)
+        missing = trials - sum(len(each.run.trials) for each in mine if each.ended)
         if missing <= 0 or any(wrong(each) for each in mine):
             return mine
         used = {each.seed for each in mine}
