@@ -20,7 +20,7 @@ from orchestrator.accounts import UNAUTHORIZED, Account
 from orchestrator.app import Orchestrator, connecting, samples
 from orchestrator.app.driving import ticks
 from orchestrator.items import Item, Status
-from orchestrator.notices import EXPIRING, RENEWING, Incident, Inputs, Notice, find, gather
+from orchestrator.notices import EXPIRING, KINDS, RENEWING, Incident, Inputs, Notice, find, gather, letter
 from tests.notices_world import RULES, Kept
 from tests.oauth_world import CLIENT, CLIENT_SECRET, Consenting, platform
 from tests.servers.snac import Snac
@@ -224,6 +224,12 @@ def test_a_consent_that_is_over_is_told_even_where_no_post_waits(world: World) -
     assert only.says.endswith("orchestrator connect consent brand")
     world.connect()
     assert world.found(RENEWING) == []
+
+
+def test_every_kind_of_incident_has_its_meaning_in_a_letter_and_in_the_guide() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "how-to" / "be-told.md").read_text(encoding="utf-8")
+    assert set(KINDS) == set(letter._MEANING)
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in guide] == []
 
 
 def test_a_login_connected_by_hand_is_told_by_what_it_holds_back(world: World) -> None:
