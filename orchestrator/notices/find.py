@@ -229,7 +229,7 @@ def _failing(session: Session, now: datetime) -> Iterator[_Found]:
             )
         else:
             ends = f"its token ends on {until:%Y-%m-%d at %H:%M} UTC and cannot be renewed, which is tried on"
-            yield _Found(name, owner, f"{ends}. If it does not pass, {again}. {error}"[:_LENGTH], now)
+            yield _Found(name, owner, f"{ends}. If it does not pass, run {again}. {error}"[:_LENGTH], now)
 
 
 def _stalled(session: Session, stopped_before: datetime, now: datetime) -> Iterator[_Found]:
