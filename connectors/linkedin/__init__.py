@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
-import regex
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
 from connectors.base import (
@@ -29,12 +27,12 @@ from connectors.linkedin.looking import comments, earliest, named, posts, publis
 from connectors.linkedin.reading import MEMBER, ORGANIZATION, counts, shares
 from connectors.linkedin.rest import DuplicateError, Rest, key
 from connectors.linkedin.uploading import carried
+from connectors.linkedin.writing import COMMENT_URN, comment, written
 
 # Each lives for a year at least: https://learn.microsoft.com/en-us/linkedin/marketing/integrations/migrations
 _VERSION = "202607"
 _COMMENT = 1_250
 _SKEW = timedelta(minutes=2)
-_COMMENT_URN = regex.compile(r"urn:li:comment:\((?<thread>urn:li:\w+:\d+),(?<id>\d+)\)")
 
 
 def _sunset(version: str) -> date:
@@ -129,18 +127,8 @@ class LinkedIn(HttpConnector[Rest]):
         post = self.fitted(post)
         if post.reply_to:
             return self._comment(post, attempt)
-        body: dict[str, Any] = {
-            "author": self._author(),
-            "commentary": text.escape(post.text),
-            "visibility": "PUBLIC",
-            "distribution": {
-                "feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": [],
-            },
-            "lifecycleState": "PUBLISHED",
-            "isReshareDisabledByAuthor": not self.settings.reshares,
-        }  # fmt: skip
         content = carried(self.http, self._author(), post, attempt)
-        body |= {"content": content} if content else {}
+        body = written(self._author(), post.text, self.settings.reshares) | content
         try:
             response = self.http.commit(attempt, "POST", "/rest/posts", json=body)
         except DuplicateError as error:
@@ -154,12 +142,7 @@ class LinkedIn(HttpConnector[Rest]):
         return published(urn)
 
     def _comment(self, post: Post, attempt: Attempt) -> Published:
-        above = _COMMENT_URN.fullmatch(post.reply_to)
-        body = {
-            "actor": self._author(),
-            "object": above["thread"] if above else post.reply_to,
-            "message": {"text": post.text},
-        } | ({"parentComment": post.reply_to} if above else {})
+        body = comment(self._author(), post)
         path = f"/rest/socialActions/{key(post.reply_to)}/comments"
         made = self.http.accepted(self.http.commit(attempt, "POST", path, json=body), Comment)
         return published(made.urn)
@@ -200,9 +183,9 @@ class LinkedIn(HttpConnector[Rest]):
 
     def delete(self, id: str) -> None:
         """Delete a post or a comment; one that is gone already is fine."""
-        comment = _COMMENT_URN.fullmatch(id)
-        if comment:
-            path = f"/rest/socialActions/{key(comment['thread'])}/comments/{comment['id']}"
+        above = COMMENT_URN.fullmatch(id)
+        if above:
+            path = f"/rest/socialActions/{key(above['thread'])}/comments/{above['id']}"
             self.http.remove("DELETE", path, params={"actor": self._author()})
         else:
             self.http.remove("DELETE", f"/rest/posts/{key(id)}", headers={"X-RestLi-Method": "DELETE"})

@@ -31,15 +31,16 @@ def upload(http: Http, owner: str, media: Media, number: int, attempt: Attempt) 
 
 
 def carried(http: Http, owner: str, post: Post, attempt: Attempt) -> dict[str, Any]:
-    """Return what a post carries beside its text, as LinkedIn is told it: pictures, a video or a link."""
+    """Return the `content` that a post carries beside its text: pictures, a video or a link; {}: none."""
     files = [(upload(http, owner, each, n, attempt), each) for n, each in enumerate(post.media)]
     pictures = [{"id": urn, "altText": each.alt} for urn, each in files]
     if len(pictures) > 1:
-        return {"multiImage": {"images": pictures}}
+        return {"content": {"multiImage": {"images": pictures}}}
     if pictures:
-        return {"media": pictures[0]}
+        return {"content": {"media": pictures[0]}}
     # LinkedIn fetches no title: without one there is no preview, and the link is in the text.
-    return {"article": {"source": post.link, "title": post.subject}} if post.link and post.subject else {}
+    linked = {"article": {"source": post.link, "title": post.subject}}
+    return {"content": linked} if post.link and post.subject else {}
 
 
 def _picture(http: Http, owner: str, media: Media) -> str:

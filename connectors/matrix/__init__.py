@@ -24,8 +24,9 @@ from connectors.base import (
 )
 from connectors.http import Address, MissingError
 from connectors.http.connector import HttpConnector, bearer, counted, listed
-from connectors.matrix.answers import Announced, Event, Line, Me, Page, Related, Room, Sent
+from connectors.matrix.answers import Announced, Event, Line, Me, Page, Room, Sent
 from connectors.matrix.events import LARGEST, PLACE, content, spelled, transaction, written
+from connectors.matrix.reading import reactions
 from connectors.matrix.uploading import asked, upload
 from connectors.media import fit
 
@@ -182,21 +183,8 @@ class Matrix(HttpConnector[Line]):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Count the reactions to each message; one that is gone reports nothing."""
-        return counted(ids, ["reactions"], {id: {"reactions": self._reactions(id)} for id in ids})
-
-    def _reactions(self, id: str) -> float | None:
-        room, event, count, asked = self._room, quote(id, safe=""), 0, {"limit": str(_PAGE)}
-        path = f"/_matrix/client/v1/rooms/{room}/relations/{event}/m.annotation/m.reaction"
-        for _ in range(_PAGES):
-            try:
-                page = self.http.ask("GET", path, Related, params=asked)
-            except MissingError:
-                return None
-            count += len(page.chunk)
-            if not page.next_batch:
-                return count
-            asked["from"] = page.next_batch
-        return None  # more than are counted one by one
+        room = self._room
+        return counted(ids, ["reactions"], {id: {"reactions": reactions(self.http, room, id)} for id in ids})
 
     def delete(self, id: str) -> None:
         """Take a message's content away from everybody; one that is gone already is fine."""

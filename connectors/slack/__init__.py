@@ -13,7 +13,6 @@ from pydantic import BaseModel, HttpUrl, SecretStr, model_validator
 from connectors.base import (
     Attempt,
     Capabilities,
-    ConnectorError,
     OAuth,
     Post,
     Published,
@@ -27,14 +26,13 @@ from connectors.base import (
 )
 from connectors.http import Address, MissingError
 from connectors.http.connector import bearer, counted
-from connectors.slack.answers import Channel, History, Line, Message, Sent, Team, Told
+from connectors.slack.answers import Channel, Line, Sent, Team, Told
 from connectors.slack.holding import Holding
-from connectors.slack.looking import ours
+from connectors.slack.looking import awaited, message, ours
 from connectors.slack.uploading import blocks, picture, video
 
 _SECTION = 3_000  # characters of a text that stands above pictures
 _EVENT = "engagement_post"
-_LOOKS, _PAUSE = 3, 2.0  # for the message of a video, which Slack makes after it has answered
 
 
 def _length(text: str) -> int:
@@ -178,22 +176,7 @@ class Slack(Holding):
         told |= {"thread_ts": post.reply_to} if post.reply_to else {}
         response = self.http.commit(attempt, "POST", "/api/files.completeUploadExternal", data=told)
         self.http.accepted(response, Told)
-        return self._awaited(post, attempt)
-
-    def _awaited(self, post: Post, attempt: Attempt) -> Published:
-        """Look for the message of a video that Slack took: its answer does not name it."""
-        for _ in range(_LOOKS):
-            try:
-                if found := self.find(post, attempt):
-                    return found
-            except ConnectorError as error:
-                raise UncertainError(
-                    "Slack took the video, but could not be asked for its message."
-                ) from error
-            if attempt.remaining() <= _PAUSE:
-                break
-            self.http.sleep(_PAUSE)
-        raise UncertainError("Slack took the video, and does not show its message yet.")
+        return self._published(awaited(self.http, self.channel, post, attempt))
 
     def _hooked(self, post: Post, attempt: Attempt) -> Published:
         team, place, secret = self.hook.split("/")[1:]
@@ -219,13 +202,12 @@ class Slack(Holding):
 
     def read(self, ids: Sequence[str]) -> list[Reading]:
         """Count reactions and replies of each message; one that is gone, or of a webhook, reports nothing."""
-        found = {} if self.hook else {id: told.figures for id in ids if (told := self._message(id))}
+        found = (
+            {}
+            if self.hook
+            else {id: told.figures for id in ids if (told := message(self.http, self.channel, id))}
+        )
         return counted(ids, ("reactions", "reply_count"), found)
-
-    def _message(self, ts: str) -> Message | None:
-        asked = {"channel": self.channel, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
-        page = self.http.ask("GET", "/api/conversations.history", History, params=asked)
-        return next((each for each in page.messages if each.ts == ts), None)
 
     def delete(self, id: str) -> None:
         """Delete a message; one that is gone already is fine."""

@@ -7,12 +7,13 @@ https://docs.slack.dev/reference/methods/conversations.replies
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from connectors.base import Attempt, Post, UncertainError
+from connectors.base import Attempt, ConnectorError, Post, UncertainError
 from connectors.http import MissingError
 from connectors.slack.answers import History, Line, Message
 
 _PAGE, _PAGES = 100, 30
 _SKEW = timedelta(minutes=1)
+_LOOKS, _PAUSE = 3, 2.0  # for the message of a video, which Slack makes after it has answered
 
 
 def ours(http: Line, channel: str, post: Post, attempt: Attempt) -> str:
@@ -27,6 +28,27 @@ def ours(http: Line, channel: str, post: Post, attempt: Attempt) -> str:
         and not attempt.taken(each.ts)
     ]
     return min(mine, key=float, default="")
+
+
+def awaited(http: Line, channel: str, post: Post, attempt: Attempt) -> str:
+    """Look for the message of a video that Slack took: its answer does not name it."""
+    for _ in range(_LOOKS):
+        try:
+            if found := ours(http, channel, post, attempt):
+                return found
+        except ConnectorError as error:
+            raise UncertainError("Slack took the video, but could not be asked for its message.") from error
+        if attempt.remaining() <= _PAUSE:
+            break
+        http.sleep(_PAUSE)
+    raise UncertainError("Slack took the video, and does not show its message yet.")
+
+
+def message(http: Line, channel: str, ts: str) -> Message | None:
+    """Return one message of a channel, None where it is gone."""
+    asked = {"channel": channel, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
+    page = http.ask("GET", "/api/conversations.history", History, params=asked)
+    return next((each for each in page.messages if each.ts == ts), None)
 
 
 def _since(http: Line, channel: str, thread: str, began: datetime) -> Iterator[Message]:
