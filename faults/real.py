@@ -28,6 +28,7 @@ COMMITS = {"bluesky": "/xrpc/com.atproto.repo.putRecord", "mastodon": "/api/v1/s
 _LOGINS = 2  # on each server: what one may send in five minutes is limited
 _DROPPED = 0.25  # share of the commits whose answer is dropped
 _KILLS = (2.0, 6.0)  # seconds between two
+_PATIENCE = 1800.0  # seconds: a busy machine takes long
 BRAND = """\
 name: Faults
 time-zone: UTC
@@ -91,7 +92,7 @@ class _Login:
 
 
 def run(
-    folder: Path, pds: BlueskyPds, snac: Snac, sends: int, seed: int, patience: float = 600.0
+    folder: Path, pds: BlueskyPds, snac: Snac, sends: int, seed: int, patience: float = _PATIENCE
 ) -> list[Counts]:
     """Send so many posts to each server; return what is there in the end."""
     rnd = random.Random(seed)  # noqa: S311  (repeatable, not secret)
