@@ -23,11 +23,13 @@ class Way(HTTPAdapter):
     def __init__(self, session: requests.Session, url: str) -> None:
         super().__init__(max_retries=0)
         self.trusts = (session.verify, session.cert)
+        self._pool: Any = None
         self._settings: Any = session.merge_environment_settings(url, {}, None, None, None)
 
     def call(self, line: "Line", request: requests.PreparedRequest) -> requests.Response:
         """Send a request on a line, and hear the whole answer."""
         settings = self._settings
+        line.joins = isinstance(request.body, bytes) and 0 < len(request.body) <= _SMALL
         _SPEAKING.line = line
         try:
             response = self.send(
@@ -44,11 +46,17 @@ class Way(HTTPAdapter):
             del _SPEAKING.line
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Hand out a pool whose connections call `leave` once they stand and nothing is written yet."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        if not hasattr(pool.ConnectionCls, "announces"):
+        """Hand out the pool, whose connections call `leave` once they stand and nothing is written yet."""
+        if self._pool is None:
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
             pool.ConnectionCls = _announcing(pool.ConnectionCls)
-        return pool
+            self._pool = pool
+        return self._pool
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._pool = None
+        super().close()
 
 
 class Line:
@@ -59,6 +67,8 @@ class Line:
         self.longest = longest
         self.left = False
         self.cut = False
+        self.joins = False  # a small body follows its head
+        self._head = b""
         self._begun = False  # the first byte is with the kernel
         self._ends = 0.0  # of the clock that nobody sets
         self._alarm: Alarm | None = None
@@ -108,6 +118,16 @@ class Line:
             raise UncertainError("The time for this attempt was over before all of it was sent.")
         self._begun = True
 
+    def whole(self, data: Any) -> Any:
+        """Put a head and its small body together, so that they are one piece; None: the rest is to come."""
+        if not self.left or not self.joins:
+            return data
+        if not self._head:
+            self._head = data
+            return None
+        self.joins = False
+        return self._head + data
+
     def _cut_off(self, line: socket.socket) -> None:
         self.cut = True
         try:
@@ -122,6 +142,7 @@ class Line:
         return min(left, self.longest)
 
 
+_SMALL = 65_536  # bytes
 # Whose line it is that a thread speaks on: urllib3 makes the connections, and keeps them for later calls.
 _SPEAKING = threading.local()
 
@@ -138,8 +159,10 @@ def _announcing(kind: type[HTTPConnection]) -> type[HTTPConnection]:
         def send(self, data: Any) -> None:
             if self.sock is None:  # else the first piece would connect only behind the look
                 self.connect()
-            _SPEAKING.line.hold()
-            super().send(data)
+            piece = _SPEAKING.line.whole(data)
+            if piece is not None:
+                _SPEAKING.line.hold()
+                super().send(piece)
 
     return Announcing
 

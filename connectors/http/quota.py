@@ -13,6 +13,7 @@ from connectors.http.words import seconds
 # Bluesky and the IETF's first drafts: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/03/
 # X: https://docs.x.com/x-api/fundamentals/rate-limits
 _FAMILIES = ("X-RateLimit", "RateLimit", "X-Rate-Limit")
+_WORDS = ("rate", "retry-after", "usage")
 # What later drafts have in one header: `limit=100, remaining=50, reset=30`, and then `"default";r=50;t=30`.
 _LEFT = regex.compile(r"(?:^|[;,\s])(?:r|remaining)=(\d{1,12})(?=$|[;,\s])")
 _RESET = regex.compile(r"(?:^|[;,\s])(?:t|reset)=(\d{1,12})(?=$|[;,\s])")
@@ -39,8 +40,10 @@ def quota(headers: Mapping[str, str], now: datetime | None = None) -> Quota | No
 
     Where they tell of several limits, it is the one that leaves least.
     """
-    now = now or datetime.now(UTC)
     told = {name.lower(): value.strip() for name, value in headers.items()}
+    if not any(word in name for name in told for word in _WORDS):  # most answers, of most platforms
+        return None
+    now = now or datetime.now(UTC)
     found = [*_waiting(told, now), *_counted(told, now), *_listed(told, now), *_used(told, now)]
     return min(found, key=lambda each: each.remaining, default=None)
 

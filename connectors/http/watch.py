@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from time import monotonic
 
 
@@ -28,6 +29,7 @@ class Watch:
         self._set: list[tuple[float, int, Alarm]] = []
         self._number = count()
         self._thread: threading.Thread | None = None
+        self._looks_at = inf  # when the thread looks by itself; till then only what comes sooner wakes it
 
     def set(self, seconds: float, call: Callable[[], None]) -> Alarm:
         """Have `call` made after so many seconds."""
@@ -37,7 +39,7 @@ class Watch:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._keep, name="watch", daemon=True)
                 self._thread.start()
-            elif self._set[0][2] is alarm:  # it is the first now
+            elif at < self._looks_at:
                 self._changed.notify()
         return alarm
 
@@ -51,6 +53,7 @@ class Watch:
     def _keep(self) -> None:
         with self._changed:
             while True:
+                self._looks_at = self._set[0][0] if self._set else inf
                 if not self._set:
                     self._changed.wait()
                     continue

@@ -365,9 +365,24 @@ def test_a_body_that_comes_too_late_behind_its_head_does_not_leave(
 
     monkeypatch.setattr(HTTPConnection, "send", send)
     with pytest.raises(UncertainError):
-        http.commit(attempt, "POST", "/things", json={"text": "late"})
+        http.commit(attempt, "POST", "/things", json={"text": "late" * 20_000})
     assert len(sent) == 1
     assert platform.asked == []
+
+
+def test_a_small_body_leaves_in_one_piece_with_its_head(
+    platform: Platform, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, sent = HTTPConnection.send, list[object]()
+
+    def send(connection: HTTPConnection, data: Any) -> None:
+        sent.append(data)
+        original(connection, data)
+
+    platform.routes[POST] = FINE
+    monkeypatch.setattr(HTTPConnection, "send", send)
+    http.commit(ContractAttempt(), "POST", "/things", json={"text": "small"})
+    assert len(sent) == 1
 
 
 def test_what_nobody_took_in_time_is_not_delivered_later() -> None:
