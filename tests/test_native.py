@@ -192,7 +192,7 @@ def test_who_stood_still_until_its_window_had_closed_sends_it_at_its_time_instea
     item = early(world)
     monkeypatch.setattr(HoldingConnector, "schedule", refuse)
     world.outbox.publish_due()
-    assert (world.status(item), world.platform.handed) == (status, [])
+    assert (world.status(item), platform(world).handed) == (status, [])
     if status is Status.QUEUED:
         assert world.get(item).leave_at == AT
 
