@@ -1,16 +1,18 @@
 """State is durable, whole or not at all, and its times are aware UTC."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, insert, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from orchestrator import db
+from orchestrator.db.lists import Words, moment
 from orchestrator.errors import OutsideError
 
 
@@ -18,6 +20,9 @@ class Moment(SQLModel, table=True):
     __tablename__ = "moment_for_test"
     id: int = Field(primary_key=True)
     at: datetime | None = Field(default=None, sa_type=db.UtcDateTime)
+
+
+AT = datetime(2026, 3, 1, 7, 30, 0, 250, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -114,6 +119,60 @@ def test_work_done_together_is_kept_and_gives_its_result(engine: Engine) -> None
 
     assert db.together(engine, work) == "done"
     assert kept(engine) == {1}
+
+
+def keep_all(connection: Connection, parts: Sequence[int]) -> list[int | Exception]:
+    connection.execute(insert(Moment), [{"id": each} for each in parts])
+    return list(parts)
+
+
+def test_what_is_left_for_others_goes_with_the_next_transaction_and_is_told_then(engine: Engine) -> None:
+    heard: list[object] = []
+    db.as_one_later(engine, keep_all, 1, heard.append)
+    assert (heard, kept(engine)) == ([], set())
+    seen = commits(engine)
+    db.together(engine, lambda session: session.add(Moment(id=2)))
+    assert (heard, kept(engine), len(seen)) == ([1], {1, 2}, 1)
+
+
+def test_what_is_left_for_others_can_be_seen_through_where_nobody_writes(engine: Engine) -> None:
+    heard: list[object] = []
+    for each in range(3):
+        db.as_one_later(engine, keep_all, each, heard.append)
+    seen = commits(engine)
+    db.see_through(engine)
+    assert (heard, kept(engine), len(seen)) == ([0, 1, 2], {0, 1, 2}, 1)
+    db.see_through(engine)
+    assert len(seen) == 1
+
+
+def test_what_is_left_for_others_hears_its_own_fault_and_spoils_nothing(engine: Engine) -> None:
+    heard: list[object] = []
+    db.as_one_later(engine, keep_all, 1, heard.append)
+    db.see_through(engine)
+    db.as_one_later(engine, keep_all, 1, heard.append)  # it is there already
+    db.together(engine, lambda session: session.add(Moment(id=2)))
+    assert kept(engine) == {1, 2}
+    assert isinstance(heard[1], IntegrityError)
+
+
+def test_words_write_times_as_the_tables_do(engine: Engine) -> None:
+    words = Words("UPDATE moment_for_test SET at = :at WHERE id {in_numbers[ids]}")
+    with db.writing(engine) as session:
+        session.add_all([Moment(id=1), Moment(id=2), Moment(id=3)])
+    with db.writing(engine) as session:
+        connection = session.connection()
+        assert words.run(connection, at=AT.astimezone(ZoneInfo("Asia/Tokyo")), ids=[1, 3]).rowcount == 2
+        (raw,) = connection.exec_driver_sql("SELECT at FROM moment_for_test WHERE id = 1").scalars()
+        assert moment(raw) == AT
+    with db.reading(engine) as session:
+        assert {row.id: row.at for row in session.exec(select(Moment))} == {1: AT, 2: None, 3: AT}
+
+
+def test_words_refuse_times_without_a_zone(engine: Engine) -> None:
+    words = Words("UPDATE moment_for_test SET at = :at WHERE id = :id")
+    with db.writing(engine) as session, pytest.raises(ValueError, match="naive"):
+        words.run(session.connection(), at=datetime(2026, 1, 1), id=1)  # noqa: DTZ001
 
 
 def test_those_who_wait_for_a_writer_share_one_transaction_after_it(engine: Engine) -> None:

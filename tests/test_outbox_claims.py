@@ -16,7 +16,9 @@ from orchestrator.items import Item, Status
 from orchestrator.outbox import AttemptRow
 from orchestrator.outbox.claim import Claim, claim
 from orchestrator.outbox.crew import Crew
+from orchestrator.outbox.deliver import LATER, Delivered, Later, Tell
 from orchestrator.outbox.means import Means
+from orchestrator.outbox.round import Round
 from tests.fake_platform import LIMITS, NOON, TOKEN, FakeConnector, Platform, refusing
 from tests.outbox_world import RULES, World, make_world, ports, sqlite
 
@@ -237,6 +239,54 @@ def test_a_crew_does_all_that_it_is_given_with_no_more_threads_than_it_has() -> 
     crew.close()
     assert sorted(seen) == list(range(51))
     assert running[1] <= 3
+
+
+def test_a_round_is_over_only_when_the_ends_that_were_left_for_others_are_durable() -> None:
+    crew, left = Crew(1), list[Tell]()
+
+    def one(tell: Tell | None) -> Later:
+        left.extend([tell] if tell else [])
+        return LATER
+
+    def see_through() -> None:
+        for tell in left:
+            tell(Delivered(Status.PUBLISHED))
+        left.clear()
+
+    def last(tell: Tell | None) -> Delivered:
+        assert tell is None  # nothing is behind it, with which its end could go
+        return Delivered(Status.HELD)
+
+    round_ = Round(crew, see_through)
+    round_.start([("brick", one), ("brick", last)])
+    round_.wait_below(1)
+    crew.close()
+    assert round_.went == {Status.PUBLISHED: 1, Status.HELD: 1}
+
+
+def test_an_end_that_could_not_be_stored_is_stored_again_before_the_next_item_leaves() -> None:
+    crew, order = Crew(1), list[str]()
+
+    def again() -> Delivered:
+        order.append("stored")
+        return Delivered(Status.PUBLISHED)
+
+    def one(tell: Tell | None) -> Later:
+        assert tell is not None
+        order.append("left")
+        tell(again)
+        return LATER
+
+    def two(_tell: Tell | None) -> Delivered:
+        order.append("next")
+        return Delivered(Status.PUBLISHED)
+
+    round_ = Round(crew, lambda: None)
+    round_.start([("brick", one), ("brick", two)])
+    round_.wait_below(1)
+    crew.close()
+    assert order == ["left", "stored", "next"]
+    assert round_.went == {Status.PUBLISHED: 2}
 
 
 def test_work_done_as_one_gives_each_its_own_result_or_error(world: World) -> None:

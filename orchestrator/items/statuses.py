@@ -1,6 +1,5 @@
 """The statuses of an item, which may follow which, and the one way from one to the next."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +7,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Table, Update, bindparam, text, update
+from sqlalchemy import Connection, CursorResult, update
 from sqlmodel import Session, col
 
-from orchestrator.db import UtcDateTime
+from orchestrator.db.lists import Words
 from orchestrator.items.tables import Item
 
 
@@ -95,8 +94,10 @@ def shift_all(
     _check(expected, to)
     if not changes:
         return 0
-    rows = [{"of": id, "updated_at": now, **each.set()} for id, each in changes.items()]
-    return connection.execute(_step(expected, to), rows).rowcount
+    same = {"expected": expected.value, "to": to.value, "now": now}
+    rows = [{"of": id, **each.set(), **same} for id, each in changes.items()]
+    names = next(iter(changes.values())).set()
+    return _step(tuple(names)).run_each(connection, rows)
 
 
 def shift_alike(
@@ -104,8 +105,8 @@ def shift_alike(
 ) -> int:
     """Take items from one status to another where nothing else changes; return as `shift_all` does."""
     _check(expected, to)
-    asked = {"ids": json.dumps(list(ids)), "expected": expected, "to": to, "now": now}
-    return connection.execute(_ALIKE[connection.dialect.name], asked).rowcount
+    asked = {"expected": expected.value, "to": to.value, "now": now}
+    return _ALIKE.run(connection, ids=list(ids), **asked).rowcount
 
 
 def _check(expected: Status, to: Status) -> None:
@@ -114,24 +115,15 @@ def _check(expected: Status, to: Status) -> None:
 
 
 @cache
-def _step(expected: Status, to: Status) -> Update:
-    """Make the statement once; the other columns that it sets are those that its parameters name."""
-    items: Table = Item.__table__  # type: ignore[attr-defined]
-    return (
-        update(items)
-        .where(items.c.id == bindparam("of"), items.c.status == expected.value)
-        .values(status=to.value)
+def _step(names: tuple[str, ...]) -> Words:
+    """Make the statement that changes these columns as well."""
+    more = "".join(f", {name} = :{name}" for name in names)
+    return Words(
+        f"UPDATE item SET status = :to, updated_at = :now{more} "  # noqa: S608  (names of ours)
+        "WHERE id = :of AND status = :expected"
     )
 
 
-# A list goes in as one JSON text: so the statement stays the same, however long the list is. With `+`, SQLite
-# does not take the index on statuses, which would lead it through everything that waits.
-_ALIKE = {
-    name: text(
-        f"UPDATE item SET status = :to, updated_at = :now WHERE id IN ({listed}) AND {status} = :expected"  # noqa: S608
-    ).bindparams(bindparam("now", type_=UtcDateTime()))
-    for name, listed, status in (
-        ("sqlite", "SELECT value FROM json_each(:ids)", "+status"),
-        ("postgresql", "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))", "status"),
-    )
-}
+_ALIKE = Words(
+    "UPDATE item SET status = :to, updated_at = :now WHERE id {in_texts[ids]} AND {status} = :expected"
+)

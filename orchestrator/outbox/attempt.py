@@ -11,6 +11,7 @@ from sqlmodel import Session, select
 
 from connectors.base import LeaseLostError
 from orchestrator import db
+from orchestrator.db.lists import Words, moment
 from orchestrator.items import Item
 from orchestrator.outbox import stops
 from orchestrator.outbox.means import Means
@@ -121,8 +122,8 @@ def _keep_all(connection: Connection, parts: Sequence[_Keeping]) -> list[datetim
         if row is None:
             said.append(LeaseLostError(_TAKEN))
             continue
-        deadline = row.deadline
-        if row.state == State.PREPARED and row.expires_at > now:
+        deadline = moment(row.deadline)
+        if row.state == State.PREPARED and moment(row.expires_at) > now:
             deadline = now + part.means.rules.lease
             renewed.append({"of": row.item_id, "until": deadline})
         text = json.dumps(dict(part.kept), sort_keys=True)
@@ -138,22 +139,22 @@ def _keep_all(connection: Connection, parts: Sequence[_Keeping]) -> list[datetim
 def _leave_all(connection: Connection, parts: Sequence[_Departure]) -> list[datetime | Exception]:
     """Write down that bytes leave; return by when each request must have ended, or why it may not leave."""
     stops.guard_on(connection)
-    stopped = stops.active_on(connection)
     held = _held(connection, [part.claim for part in parts])
-    said, left, renewed = list[datetime | Exception](), [], []
+    stopped = stops.active_on(connection) if any(row.stopped for row in held.values()) else ()
+    # Read under the write lock: waiting for the lock must not stretch the lease.
+    moments = {id(part.means): part.means.now() for part in parts}
+    said, left = list[datetime | Exception](), dict[tuple[datetime, ...], list[Row[Any]]]()
     for part in parts:
-        # Read under the write lock: waiting for the lock must not stretch the lease.
-        row, now = held.get(part.claim.token), part.means.now()
+        row, now = held.get(part.claim.token), moments[id(part.means)]
         if row is None or (why_not := _why_not(row, part.claim, stopped, now)):
             said.append(LeaseLostError(why_not if row else _TAKEN))
             continue
         deadline = now + part.means.rules.request
-        left.append({"of": row.attempt_id, "at": now, "until": deadline})
-        renewed.append({"of": row.item_id, "until": deadline + part.means.margin})
+        left.setdefault((now, deadline, deadline + part.means.margin), []).append(row)
         said.append(deadline)
-    if left:
-        connection.execute(_LEAVE, left)
-        connection.execute(_RENEW, renewed)
+    for (now, deadline, lapses), rows in left.items():  # one, where all go by the same clock and rules
+        _LEAVE.run(connection, tries=[row.attempt_id for row in rows], now=now, until=deadline)
+        _HOLD.run(connection, ids=[row.item_id for row in rows], until=lapses)
     return said
 
 
@@ -171,11 +172,11 @@ def _leave_alone(session: Session, part: _Departure) -> datetime:
 
 def _why_not(row: Row[Any], claim: Claim, stopped: Iterable[Stop], now: datetime) -> str:
     """Say why a try may not leave, "" where it may."""
-    if row.expires_at <= now:
+    if moment(row.expires_at) <= now:
         return "its lease had lapsed before it left"
     if row.state != State.PREPARED:
         return "a try sends once, and a look never"
-    if row.repeat_until is not None and row.repeat_until <= now:
+    if row.repeat_until is not None and moment(row.repeat_until) <= now:
         return "the platform may have forgotten the key by now"
     stop = stops.over(stopped, claim)
     return stops.reason(stop) if stop else ""
@@ -183,32 +184,26 @@ def _why_not(row: Row[Any], claim: Claim, stopped: Iterable[Stop], now: datetime
 
 def _held(connection: Connection, claims: Sequence[Claim]) -> dict[str, Row[Any]]:
     """Lock the leases of claims, and return each with its try, by token; those taken away are not there."""
-    rows = connection.execute(_HELD, {"ids": [claim.item_id for claim in claims]})
+    rows = _HELD.run(connection, ids=[claim.item_id for claim in claims])
     return {row.token: row for row in rows}
 
 
-# Made once: to build and compile a statement costs more than to run it.
 _TAKEN = "its lease was taken away"
 _ATTEMPT: Table = AttemptRow.__table__  # type: ignore[attr-defined]
 _LEASE: Table = Lease.__table__  # type: ignore[attr-defined]
-_HELD = (
-    select(
-        *(_LEASE.c[name] for name in ("item_id", "attempt_id", "token", "expires_at")),
-        *(_ATTEMPT.c[name] for name in ("state", "repeat_until", "deadline")),
-    )
-    .join_from(_LEASE, _ATTEMPT, _ATTEMPT.c.id == _LEASE.c.attempt_id)
-    .where(_LEASE.c.item_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_LEASE.c.item_id)
-    .with_for_update(of=_LEASE)
+_HELD = Words(
+    "SELECT l.item_id, l.attempt_id, l.token, l.expires_at, a.state, a.deadline, a.repeat_until, "
+    "EXISTS (SELECT 1 FROM stop WHERE resumed_at IS NULL) AS stopped "
+    "FROM lease l JOIN attempt a ON a.id = l.attempt_id WHERE l.item_id {in_texts[ids]} ORDER BY l.item_id",
+    lock="l",
 )
+_LEAVE = Words(
+    "UPDATE attempt SET state = 'sending', left_at = :now, deadline = :until WHERE id {in_numbers[tries]}"
+)
+_HOLD = Words("UPDATE lease SET expires_at = :until WHERE item_id {in_texts[ids]}")
 _KEEP = (
     update(_ATTEMPT)
     .where(_ATTEMPT.c.id == bindparam("of"))
     .values(kept=bindparam("what"), deadline=bindparam("until"))
-)
-_LEAVE = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("of"))
-    .values(state=State.SENDING.value, left_at=bindparam("at"), deadline=bindparam("until"))
 )
 _RENEW = update(_LEASE).where(_LEASE.c.item_id == bindparam("of")).values(expires_at=bindparam("until"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Table, bindparam, delete, update
+from sqlalchemy import Connection
 from sqlmodel import Session, col, func, or_, select
 
 from connectors.base import (
@@ -23,12 +23,13 @@ from connectors.base import (
     UnauthorizedError,
 )
 from orchestrator import db, items
+from orchestrator.db.lists import Words
 from orchestrator.errors import CheckError, OutsideError, PeopleError
 from orchestrator.items import Changes, Item, Status
 from orchestrator.outbox import rate
 from orchestrator.outbox.attempt import ours
 from orchestrator.outbox.means import Means
-from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
+from orchestrator.outbox.tables import AttemptRow, Settled, State
 from orchestrator.outbox.tries import Claim
 
 
@@ -142,12 +143,12 @@ class Accepted:
 
 def finish_all(connection: Connection, parts: Sequence[Accepted]) -> list[Status]:
     """Keep what platforms accepted, for many tries in a few statements; as `finish` does for each."""
-    tokens = {"ids": [part.claim.item_id for part in parts], "tokens": [part.claim.token for part in parts]}
-    held = set(connection.scalars(_END, tokens))
+    ids, tokens = [part.claim.item_id for part in parts], [part.claim.token for part in parts]
+    held = set(_END.run(connection, ids=ids, tokens=tokens).scalars())
     ours = [part for part in parts if part.claim.token in held]
     if ours:
         now = ours[0].means.now()
-        connection.execute(_ACCEPT, [{"of": part.claim.attempt_id, "at": now} for part in ours])
+        _ACCEPT.run(connection, tries=[part.claim.attempt_id for part in ours], now=now)
         for to in (Status.PUBLISHED, Status.OFFERED):
             there = [part for part in ours if became(part.what) is to]
             changes = {part.claim.item_id: published(part.what, now) for part in there}
@@ -297,18 +298,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-# ---- statements: made once, since to build and compile one costs more than to run it ----------
+# ---- statements ---------------------------------------------------------------------------------
 
-_LEASE: Table = Lease.__table__  # type: ignore[attr-defined]
-_ATTEMPT: Table = AttemptRow.__table__  # type: ignore[attr-defined]
-_END = (
-    delete(_LEASE)
-    .where(_LEASE.c.item_id.in_(bindparam("ids", expanding=True)))
-    .where(_LEASE.c.token.in_(bindparam("tokens", expanding=True)))
-    .returning(_LEASE.c.token)
-)
-_ACCEPT = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("of"))
-    .values(state=State.ACCEPTED.value, ended_at=bindparam("at"), error="", error_type="", retry_after=None)
+_END = Words("DELETE FROM lease WHERE item_id {in_texts[ids]} AND token {in_texts[tokens]} RETURNING token")
+_ACCEPT = Words(
+    "UPDATE attempt SET state = 'accepted', ended_at = :now, error = '', error_type = '', retry_after = NULL "
+    "WHERE id {in_numbers[tries]}"
 )
