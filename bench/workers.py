@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from time import perf_counter
@@ -27,21 +27,27 @@ _DURABLE = ("max_connections=200",)
 
 
 def run(posts: int, n: int) -> Iterator[Line]:
-    """Compare posts per second for each worker; three workers get three times as many posts."""
+    """Compare posts per second for each worker; three workers get three times as many posts.
+
+    Beside them stand the bare requests in as many processes: what this machine gives at best.
+    """
     with scratch() as folder, ExitStack() as stack:
         server = postgres.start(folder, _DURABLE)
         stack.callback(server.stop)
-        one, three, lite, limit = alternate(
+        one, three, lite, limit, limits = alternate(
             n,
             lambda: _rate(server.fresh_database(), posts, 1),
             lambda: _rate(server.fresh_database(), 3 * posts, 3),
             lambda: _lite(posts),
-            lambda: _limit(3 * posts),
+            lambda: _bare(posts, 1),
+            lambda: _bare(3 * posts, 3),
         )
     name, unit = "publish on PostgreSQL, 200 ms", "posts/s"
     yield Line(f"{name}, 1 worker", unit, one, "1 process on SQLite", lite, Goal(">=", 0.8))
+    yield Line(f"{name}, 1 worker", unit, one, "same requests bare", limit)
     yield Line(f"{name}, 3 workers", unit, three, "1 worker", one, Goal(">=", 2.5))
-    yield Line(f"{name}, 3 workers", unit, three, "same requests bare, 96 threads", limit)
+    yield Line(f"{name}, 3 workers", unit, three, "same requests bare, 3 processes", limits)
+    yield Line("same requests bare, 3 processes", unit, limits, "1 process", limit)
 
 
 def _lite(posts: int) -> float:
@@ -49,16 +55,16 @@ def _lite(posts: int) -> float:
         return _rate(f"sqlite:///{folder / 'state.db'}", posts, 1)
 
 
-def _limit(posts: int) -> float:
+def _bare(posts: int, processes: int) -> float:
     with children.serving(platform, SLOW) as seen:
-        return bare(seen.url, posts, 3 * _THREADS).figure
+        return posts / _together(processes, send, seen.url, posts // processes)
 
 
 def _rate(database: str, posts: int, workers: int) -> float:
     """Return how many posts a second workers publish, from their common start to the end of the last."""
     with children.serving(platform, SLOW) as seen:
         _prepare(database, seen.url, posts)
-        seconds = _work(database, workers)
+        seconds = _together(workers, work, database)
     if seen.told[Outcome.ACCEPTED] != posts or seen.told[Outcome.REPEATED]:
         raise RuntimeError(f"{posts} posts were to be there once: {seen.told}")
     return posts / seconds
@@ -74,15 +80,26 @@ def _prepare(database: str, url: str, posts: int) -> None:
     engine.dispose()
 
 
-def _work(database: str, workers: int) -> float:
+def _together(processes: int, job: Callable[..., None], *args: object) -> float:
+    """Return the seconds from the common start of processes to the end of the last."""
     with ExitStack() as stack:
-        crew = [stack.enter_context(children.serving(work, database)) for _ in range(workers)]
+        crew = [stack.enter_context(children.serving(job, *args)) for _ in range(processes)]
         begun = perf_counter()
         for each in crew:
             each.say("go")
         for each in crew:
             each.hear()
         return perf_counter() - begun
+
+
+def send(connection: Connection, url: str, posts: int) -> None:
+    """Be a process that sends bare requests, in as many threads as a worker has."""
+    connection.send("ready")
+    connection.recv()
+    bare(url, posts, _THREADS)
+    connection.send("done")
+    children.wait(connection)
+    connection.send(Counter[str]())
 
 
 def work(connection: Connection, database: str) -> None:

@@ -32,7 +32,7 @@ LINES = {
     "render": 2,
     "redirect": 2,
     "publish": 3,
-    "workers": 3,
+    "workers": 5,
     "outbox": 4,
     "plan": 1,
 }
