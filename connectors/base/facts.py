@@ -179,9 +179,7 @@ class OAuth:
     # A scope may be a setting too, where an app may ask only for what it was granted: ("{scopes}",)
     scopes: tuple[str, ...]  # ("tweet.read", "tweet.write", "users.read", "offline.access")
     pkce: bool = True
-    hex_challenge: bool = (
-        False  # TikTok writes the challenge of PKCE in hex, not in base64url
-    )
+    hex_challenge: bool = False  # TikTok writes the challenge of PKCE in hex, not in base64url
     refresh: str = "refresh_token"  # the grant type that renews; "": nothing does, people connect again
     basic: bool = False  # the client shows itself by HTTP Basic, else in the form
     more: Mapping[str, str] = field(default_factory=dict)  # {"access_type": "offline", "prompt": "consent"}
