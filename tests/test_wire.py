@@ -23,6 +23,7 @@ from tests.wire.journal import FIRST, THEN, Reader, Writer
 from tests.wire.judged import Judged
 from tests.wire.openapi import Spec
 from tests.wire.platforms import ELSEWHERE, PLATFORMS, SPECS, spec
+from tests.wire.plugin import Wire
 from tests.wire.sent import Sent
 from tests.wire.tables import exchanges
 
@@ -238,6 +239,20 @@ def test_what_a_child_process_sends_is_heard_and_judged(tmp_path: Path, which: s
     [told] = child(tmp_path / "sent.jsonl", which)
     assert (told.channel, told.path) == ("mastodon", "/api/v1/statuses/1")
     assert bool(Judged().judge(told)) == wrong
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SPECS.is_dir(), reason="no folder of specifications beside the project")
+def test_a_run_judges_what_its_children_sent_once_and_says_how_much_it_was(tmp_path: Path) -> None:
+    wire = Wire(tmp_path)
+    writer = Writer(tmp_path / "sent.jsonl", MINE)
+    writer.keep(replace(sent("GET /api/v1/instance"), channel="mastodon", answered=200))
+    assert wire.settle() == []
+    for _ in range(FIRST + 5):
+        writer.keep(replace(sent("GET /api/v1/instance?colour=red"), channel="mastodon", answered=200))
+    assert any("'colour'" in each for each in wire.settle())
+    assert wire.settle() == []
+    assert wire.children().startswith(f"child processes: {FIRST + 1} requests judged, 0 passed over")
 
 
 def test_every_child_of_a_run_listens_even_with_an_environment_of_its_own(tmp_path: Path) -> None:
