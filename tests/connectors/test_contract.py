@@ -1,5 +1,7 @@
 """The kit itself: an honest connector passes, and each broken promise is found by a test that names it."""
 
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -482,6 +484,13 @@ def test_a_call_that_no_script_answers_is_named(stage: Platform, capsys: pytest.
         "asked GET /forgotten, which its script lacks; there is GET /me, POST /post"
         in capsys.readouterr().out
     )
+
+
+def test_without_pytest_the_extra_is_named() -> None:
+    without = "import sys; sys.modules['pytest'] = None; import connectors.contract"
+    ran = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "the contract kit needs pytest: install engagement-orchestrator[contract]" in ran.stderr
 
 
 # ---- the catalogue ----------------------------------------------------------------------------
