@@ -13,7 +13,7 @@ import connectors
 
 ROOT = Path(connectors.__file__).parent
 MAIN = {name: Path(inspect.getfile(connectors.find(name))) for name in connectors.CATALOGUE}
-LONGEST, AVERAGE, MODULE = 250, 108, 400  # lines
+LONGEST, AVERAGE, MODULE = 250, 110, 400  # lines
 FACTS = frozenset({"Capabilities", "OAuth"})
 _NO_CODE = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
 SHARED = [*(ROOT / "base").glob("*.py"), *(ROOT / "http").glob("*.py"), *(ROOT / "media").glob("*.py")]
