@@ -1,21 +1,21 @@
 """State in SQL: one engine, short sessions, aware UTC times; SQLite by default, PostgreSQL by URL."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
 from sqlmodel import Session, SQLModel
 
+from orchestrator.db.clocks import DatabaseClock as DatabaseClock
+from orchestrator.db.clocks import clock as clock
+from orchestrator.db.clocks import steady as steady
 from orchestrator.db.gate import Gate, Waiting
+from orchestrator.db.outside import outside
 from orchestrator.db.times import UtcDateTime as UtcDateTime
 from orchestrator.db.times import utcnow as utcnow
 from orchestrator.errors import CheckError, OutsideError
@@ -114,7 +114,7 @@ def writing(engine: Engine, brief: bool = False) -> Iterator[Session]:
 @contextmanager
 def _written(engine: Engine, brief: bool) -> Iterator[Connection]:
     """Yield a connection that begins its transactions as one that writes."""
-    with _passed(_GATES.get(engine)), _outside(), engine.connect() as connection:
+    with _passed(_GATES.get(engine)), outside(), engine.connect() as connection:
         # Said on the connection: an engine of its own, with this option, costs more with every statement.
         yield connection.execution_options(write=True, idle=_BRIEF if brief else _LONG)
 
@@ -130,28 +130,9 @@ def within(connection: Connection) -> Iterator[Session]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """Yield a session for reading one consistent state."""
-    with _outside(), Session(engine, expire_on_commit=False) as session:
+    with outside(), Session(engine, expire_on_commit=False) as session:
         yield session
         session.expunge_all()  # rows may be used after the block; a rollback would empty them
-
-
-@contextmanager
-def _outside() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        ours = not isinstance(error, OperationalError) and type(error) is not DatabaseError
-        if ours and not error.connection_invalidated:
-            raise  # a statement of ours is wrong; only a broken file raises the bare class
-        raise OutsideError(_database_sentence(error)) from error
-
-
-def _database_sentence(error: DBAPIError) -> str:
-    """Say in one sentence what the database lacks; the parameters (people's data) stay out."""
-    return (
-        f"The database did not let us finish: {error.orig}. "
-        "Nothing half-done was kept; put that right and run again."
-    )
 
 
 # ---- writers that do not go on ----------------------------------------------------------------
@@ -166,7 +147,7 @@ def end_those_still(engine: Engine, after: float = _BRIEF) -> int:
     """
     if engine.dialect.name != "postgresql":
         return 0
-    with _outside(), engine.begin() as connection:
+    with outside(), engine.begin() as connection:
         ended: int = connection.execute(_END_STILL, {"mark": _STILL, "after": after}).scalar_one()
     if ended:
         _log.warning("%d transactions of processes that do not go on were ended", ended)
@@ -342,95 +323,3 @@ def add_new(session: Session, table: type[SQLModel], rows: Sequence[Mapping[str,
         statement = dialect.insert(kept).values(some).on_conflict_do_nothing().returning(key)
         new.update(session.connection().scalars(statement))
     return frozenset(new)
-
-
-# ---- whose clock counts -----------------------------------------------------------------------
-
-_DOUBT = 1.0  # seconds that a machine's two clocks may drift apart before the database is asked again
-_BELIEVED = 60.0  # seconds for which its answer is believed
-_SLOW = 0.1  # seconds: an answer that took longer is asked for again, since half of that is the error
-
-
-def clock(engine: Engine) -> Callable[[], datetime]:
-    """Return the clock that all who share a database go by: PostgreSQL's own; for a file, the machine's."""
-    return DatabaseClock(engine) if engine.dialect.name == "postgresql" else utcnow
-
-
-def steady() -> float:
-    """Return the seconds of a clock that nobody sets; it goes on while the machine sleeps where it can."""
-    # https://man7.org/linux/man-pages/man7/time_namespaces.7.html: CLOCK_MONOTONIC stands still in suspend
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What the database said, and what this machine's two clocks showed then."""
-
-    at: datetime
-    wall: datetime
-    steady: float
-
-
-class DatabaseClock:
-    """Tells the database's time: its last answer and the steady seconds since, asked anew in a rhythm.
-
-    A machine whose own clock is wrong by hours does no harm. Where its two clocks disagree (somebody set one,
-    or it slept) the database is asked at once, and the longer time counts until it answers.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        wall: Callable[[], datetime] = utcnow,
-        steady: Callable[[], float] = steady,
-    ) -> None:
-        self._engine, self._wall, self._steady = engine, wall, steady
-        self._asking = threading.Lock()
-        self._told: _Told | None = None
-        self._asked = -float("inf")
-
-    def __call__(self) -> datetime:
-        """Return the present moment; raises `OutsideError` if the database was never reached."""
-        told = self._told or self._first()
-        apart = abs(self._since(told, steady=True) - self._since(told, steady=False))
-        if (apart > _DOUBT or self._steady() - told.steady > _BELIEVED) and self._asking.acquire(False):
-            try:
-                told = self._again(told)
-            finally:
-                self._asking.release()
-        passed = self._since(told, steady=True)
-        other = self._since(told, steady=False)
-        return told.at + timedelta(seconds=max(passed, other) if abs(passed - other) > _DOUBT else passed)
-
-    def _since(self, told: _Told, steady: bool) -> float:
-        return self._steady() - told.steady if steady else (self._wall() - told.wall).total_seconds()
-
-    def _first(self) -> _Told:
-        with self._asking:
-            if self._told is None:
-                self._told = self._ask()
-            return self._told
-
-    def _again(self, told: _Told) -> _Told:
-        if self._steady() - self._asked < _DOUBT:
-            return self._told or told
-        self._asked = self._steady()
-        try:
-            self._told = self._ask()
-        except OutsideError as error:  # whoever needs the database now is told by it
-            _log.warning("the database's clock could not be read: %s", error)
-        return self._told or told
-
-    def _ask(self) -> _Told:
-        with _outside(), self._engine.connect() as raw:
-            connection = raw.execution_options(isolation_level="AUTOCOMMIT")
-            answers = []
-            for _ in range(3):
-                before = self._steady()
-                at = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-                took = self._steady() - before
-                middle = at.astimezone(UTC) + timedelta(seconds=took / 2)
-                answers.append((took, _Told(middle, self._wall(), before + took)))
-                if took <= _SLOW:
-                    break
-        return min(answers, key=lambda each: each[0])[1]
