@@ -101,4 +101,7 @@ def _cluster(file: Path) -> list[str]:
     cells = [f"{told[name]:,}" for name in names]
     cells += [f"{len(told['holders']) - 1} times", f"{told['without_clock']} s"]
     cells += ["yes" if told["survivor_is_clock"] else "no", str(told["seed"]), told["commit"]]
-    return ["", _CLUSTER, f"| {' | '.join(cells)} |", "", f"Run on {told['at']}: {told['on']}."]
+    late = (
+        f" {told['stuck']:,} still waited to be sent when the run's time was over." if told["stuck"] else ""
+    )
+    return ["", _CLUSTER, f"| {' | '.join(cells)} |", "", f"Run on {told['at']}: {told['on']}.{late}"]
