@@ -65,13 +65,18 @@ class Price:
 
 @dataclass(frozen=True)
 class Video:
-    """Which videos a platform takes; `seconds` and `aspect` (width by height) from and to, where it says."""
+    """Which videos a platform takes; `seconds` and `aspect` (width by height) from and to, where it says.
+
+    `pixels` is width times height, `frames` how many pictures a second, both at most.
+    """
 
     types: frozenset[str]
     bytes: int
     seconds: tuple[float, float] | None = None
     aspect: tuple[float, float] | None = None
     limit: int = 1  # in one post
+    pixels: int | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)

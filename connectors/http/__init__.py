@@ -103,7 +103,10 @@ class Http:
 
     def ask(self, method: str, path: str, shape: type[Shape], **request: Any) -> Shape:
         """Fetch and read the JSON as `shape` (anything pydantic knows); unreadable is a `TemporaryError`."""
-        response = self.fetch(method, path, **request)
+        return self.read(self.fetch(method, path, **request), shape)
+
+    def read(self, response: requests.Response, shape: type[Shape]) -> Shape:
+        """Read the JSON of what was fetched as `shape`; unreadable is a `TemporaryError`."""
         try:
             return _reader(shape).validate_json(response.content)
         except ValidationError as error:

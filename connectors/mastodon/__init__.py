@@ -21,6 +21,7 @@ from connectors.base import (
     RejectedError,
     Repeat,
     UnauthorizedError,
+    Video,
     Window,
     problems,
 )
@@ -49,6 +50,14 @@ class Mastodon(Holding):
         media_limit=4,
         media_types=frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}),
         media_bytes=16_777_216,
+        # "Videos (MP4, M4V, MOV, WebM) up to 99MB": the same page. Pixels and pictures a second are what a
+        # server of 4.6.4 announces: https://docs.joinmastodon.org/entities/Instance/#video_matrix_limit
+        video=Video(
+            frozenset({"video/mp4", "video/quicktime", "video/webm"}),
+            103_809_024,
+            pixels=8_294_400,
+            frames=120,
+        ),
         alt_limit=1_500,
         metrics=frozenset(_METRICS),
         rate=Rate(300, minutes=5),
@@ -124,7 +133,7 @@ class Mastodon(Holding):
     # ---- publish and find ---------------------------------------------------------------------
 
     def publish(self, post: Post, attempt: Attempt) -> Published:
-        """Upload the pictures, then post, with the attempt's key for servers that know it."""
+        """Upload the pictures or the video, then post, with the attempt's key for servers that know it."""
         return _published(self.http.accepted(self.send(post, attempt), Status))
 
     def send(self, post: Post, attempt: Attempt, **more: str) -> Response:

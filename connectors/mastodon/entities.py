@@ -7,7 +7,7 @@ from typing import Any
 import regex
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
 
-from connectors.base import Capabilities, Repeat
+from connectors.base import Capabilities, Repeat, Video
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 # A server's key lives an hour: https://docs.joinmastodon.org/methods/statuses/#headers
@@ -27,14 +27,14 @@ class Account(_Model):
 
 
 class Upload(_Model):
-    """A picture at the server; `url` is null while the server still works on it."""
+    """A picture or video at the server; `url` is null while the server still works on it."""
 
     id: str
     url: str | None = None
 
 
 class Kept(_Model):
-    """Something at the server, and since when: what an attempt keeps of a picture or of a status."""
+    """Something at the server, and since when: what an attempt keeps of a picture, video or status."""
 
     id: str
     at: AwareDatetime
@@ -74,15 +74,31 @@ class _Statuses(_Model):
     characters_reserved_per_url: int | None = None
 
 
-class _Pictures(_Model):
+class _Media(_Model):
     image_size_limit: PositiveInt | None = None
+    video_size_limit: int | None = None  # 0, as of the next two: it says none
+    video_matrix_limit: int | None = None
+    video_frame_rate_limit: int | None = None
     description_limit: PositiveInt | None = None
     supported_mime_types: list[str] | None = None
+
+    def video(self, declared: Video | None) -> Video | None:
+        """Put what was announced of videos over what is declared; None: none are taken."""
+        told = {*(self.supported_mime_types or [])}
+        if declared is None or (told and not declared.types & told):
+            return None
+        return replace(
+            declared,
+            types=declared.types & told or declared.types,
+            bytes=self.video_size_limit or declared.bytes,
+            pixels=self.video_matrix_limit or declared.pixels,
+            frames=self.video_frame_rate_limit or declared.frames,
+        )
 
 
 class _Configuration(_Model):
     statuses: _Statuses = _Statuses()
-    media_attachments: _Pictures = _Pictures()
+    media_attachments: _Media = _Media()
 
 
 class Instance(_Model):
@@ -147,4 +163,5 @@ class Announced(_Model):
         }
         if self.keeps_keys:
             found |= {"repeat": Repeat.KEY, "repeat_valid": _KEY_LIVES}
-        return replace(declared, **{name: value for name, value in found.items() if value is not None})
+        said = {name: value for name, value in found.items() if value is not None}
+        return replace(declared, video=media.video(declared.video), **said)

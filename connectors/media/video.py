@@ -18,12 +18,16 @@ _UNKNOWN = {4: 2**32 - 1, 8: 2**64 - 1}  # what a length says that is not known 
 
 @dataclass(frozen=True)
 class Film:
-    """What the bytes of a video are: MIME type, length where it says so, width and height as it is shown."""
+    """What the bytes of a video are: MIME type, length where it says so, width and height as it is shown.
+
+    `frames` is how many pictures it shows in a second, on average, where it says so.
+    """
 
     type: str
     seconds: float | None
     width: int
     height: int
+    frames: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ def film(media: Media) -> Film:
         boxes = list(_boxes(memoryview(media.data)))
         kind = "video/quicktime" if bytes(_first(boxes, b"ftyp")[:4]) == _QUICKTIME else "video/mp4"
         parts = list(_boxes(_first(boxes, b"moov")))
-        width, height = next(filter(all, map(_shown, parts)))
-        return Film(kind, _seconds(parts), width, height)
+        track = next(each for each in parts if all(_shown(each)))
+        return Film(kind, _seconds(parts), *_shown(track), _frames(track))
     except (struct.error, StopIteration, ZeroDivisionError) as error:
         raise RejectedError(f"video {media.name} is not a whole video that can be read") from error
 
@@ -47,7 +51,9 @@ def film(media: Media) -> Film:
 def misfits(media: Media, limits: Capabilities) -> list[str]:
     """Say what about a video a platform would refuse: its type, length and shape, where it says something."""
     takes = limits.video
-    if takes is None or not (takes.seconds or takes.aspect) or media.type not in READ:
+    if takes is None or media.type not in READ:
+        return []
+    if not (takes.seconds or takes.aspect or takes.pixels or takes.frames):
         return []
     try:
         return list(_wrong(media, film(media), takes))
@@ -71,6 +77,21 @@ def _wrong(media: Media, found: Film, takes: Video) -> Iterator[str]:
                 f"video {media.name} is {found.width} x {found.height}; this channel takes a width of "
                 f"{low:.3g} to {high:.3g} times the height"
             )
+    yield from _too_dense(media, found, takes)
+
+
+def _too_dense(media: Media, found: Film, takes: Video) -> Iterator[str]:
+    if takes.pixels and found.width * found.height > takes.pixels:
+        yield (
+            f"video {media.name} is {found.width} x {found.height}; "
+            f"this channel takes at most {takes.pixels} pixels"
+        )
+    # A rate that is not quite whole (119.88, 120.01) is let through, as servers do.
+    if takes.frames and found.frames and int(found.frames) > takes.frames:
+        yield (
+            f"video {media.name} shows {found.frames:.4g} pictures a second; "
+            f"this channel takes at most {takes.frames}"
+        )
 
 
 # ---- boxes ------------------------------------------------------------------------------------
@@ -98,13 +119,18 @@ def _first(boxes: list[_Box], kind: bytes) -> memoryview:
 
 def _seconds(parts: list[_Box]) -> float | None:
     """Read the length of the whole (8.2.2); one in fragments has it elsewhere, or nowhere (8.8.2)."""
-    header = _first(parts, b"mvhd")
-    wide = 8 if header[0] == 1 else 4
-    scale, length = struct.unpack_from(">IQ" if wide == 8 else ">II", header, 4 + 2 * wide)
+    scale, length, unknown = _times(_first(parts, b"mvhd"))
     for each in parts:
         if each.kind == b"mvex" and not length:
             length = _fragments(list(_boxes(each.inside)))
-    return length / scale if length and length != _UNKNOWN[wide] else None
+    return length / scale if length and length != unknown else None
+
+
+def _times(header: memoryview) -> tuple[int, int, int]:
+    """Read a header's parts of a second, its length in them, and what that says where it is not known."""
+    wide = 8 if header[0] == 1 else 4
+    scale, length = struct.unpack_from(">IQ" if wide == 8 else ">II", header, 4 + 2 * wide)
+    return scale, length, _UNKNOWN[wide]
 
 
 def _fragments(parts: list[_Box]) -> int:
@@ -126,3 +152,27 @@ def _shown(part: _Box) -> tuple[int, int]:
     a, _, _, _, d, *_, width, height = struct.unpack_from(">11i", header, 52 if header[0] == 1 else 40)
     size = abs(width) >> 16, abs(height) >> 16
     return (size[1], size[0]) if a == d == 0 else size
+
+
+def _frames(track: _Box) -> float | None:
+    """Read how many pictures a second a track shows, by how long each stands (8.6.1.2); None: not said."""
+    try:
+        header = _inside(track.inside, b"mdia", b"mdhd")
+        table = _inside(track.inside, b"mdia", b"minf", b"stbl", b"stts")
+        if header is None or table is None:
+            return None
+        scale = _times(header)[0]
+        runs = list(struct.iter_unpack(">II", table[8 : 8 + 8 * struct.unpack_from(">I", table, 4)[0]]))
+    except (struct.error, IndexError):  # what is not known is the platform's to judge
+        return None
+    lasts = sum(count * each for count, each in runs)
+    return scale * sum(count for count, _ in runs) / lasts if lasts else None
+
+
+def _inside(data: memoryview, *kinds: bytes) -> memoryview | None:
+    for kind in kinds:
+        found = [each.inside for each in _boxes(data) if each.kind == kind]
+        if not found:
+            return None
+        data = found[0]
+    return data

@@ -235,6 +235,8 @@ def _videos(limits: Capabilities) -> str:
         found.append(f"{video.seconds[0]:g} seconds to {_long(timedelta(seconds=video.seconds[1]))}")
     if video.aspect:
         found.append(_aspect(video.aspect))
+    found += [f"at most {video.pixels:,} pixels"] if video.pixels else []
+    found += [f"at most {video.frames} pictures a second"] if video.frames else []
     return ", ".join([*found, *(_needs(limits) if not limits.media_limit else [])])
 
 

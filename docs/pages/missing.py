@@ -30,7 +30,6 @@ WHY: Mapping[str, Mapping[str, str]] = {
         "scheduling": "Instagram offers it to its own apps alone",
     },
     "linkedin": {"scheduling": _NO_SCHEDULE},
-    "mastodon": {"video": "not built yet: servers work on one for a while after it was taken"},
     "matrix": {
         "several pictures": "an event shows one; several go as a thread (galleries are a proposal: MSC4274)",
         "scheduling": "delayed events are a proposal (MSC4140), not part of the specification",

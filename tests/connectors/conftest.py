@@ -57,13 +57,18 @@ def box(kind: str, *inside: bytes) -> bytes:
 
 def clip(
     seconds: float = 10.0, size: tuple[int, int] = (640, 480), *, turned: bool = False, brand: str = "isom",
-    filled: int = 8,
+    filled: int = 8, rate: int = 0,
 ) -> Media:  # fmt: skip
-    """Write the boxes that say what an MP4 is, and bytes that mean nothing where its pictures would be."""
+    """Write the boxes that say what an MP4 is, and bytes that mean nothing where its pictures would be.
+
+    `rate` is how many pictures it shows in a second, 0: it does not say.
+    """
     length = round(seconds * 1_000)
     matrix = [each << 16 for each in (_TURNED if turned else _UPRIGHT)]
     header = struct.pack(">6I8x8x9i2i", 0, 0, 0, 1, 0, length, *matrix, size[0] << 16, size[1] << 16)
-    track = box("trak", box("tkhd", header), box("mdia", box("hdlr", bytes(8), b"vide")))
+    handled, table = box("hdlr", bytes(8), b"vide"), struct.pack(">4I", 0, 1, round(seconds * rate), 1)
+    paced = box("mdhd", struct.pack(">5I4x", 0, 0, 0, rate, 0)), box("minf", box("stbl", box("stts", table)))
+    track = box("trak", box("tkhd", header), box("mdia", handled, *(paced if rate else ())))
     movie = box("moov", box("mvhd", struct.pack(">5I80x", 0, 0, 0, 1_000, length)), track)
     data = box("ftyp", brand.encode(), bytes(4)) + movie + box("mdat", b"0" * filled)
     return Media("v.mp4", "video/mp4", "it turns", data)

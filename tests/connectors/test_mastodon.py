@@ -12,12 +12,14 @@ import requests
 
 from connectors.base import (
     LeaseLostError,
+    Media,
     Post,
     RejectedError,
     Repeat,
     TemporaryError,
     UnauthorizedError,
     UncertainError,
+    Video,
     length,
 )
 from connectors.contract import (
@@ -31,7 +33,7 @@ from connectors.contract import (
     Route,
 )
 from connectors.mastodon import Mastodon
-from tests.connectors.conftest import picture
+from tests.connectors.conftest import clip, picture
 
 ME = "GET /api/v1/accounts/verify_credentials"
 MINE = "GET /api/v1/accounts/7/statuses"
@@ -130,8 +132,9 @@ def introduce(platform: Platform, version: str, software: str) -> None:
     """Let the platform say who it is."""
     configuration = {
         "statuses": {"max_characters": 1000, "max_media_attachments": 6, "characters_reserved_per_url": 30},
-        "media_attachments": {"image_size_limit": 99, "description_limit": 50,
-                              "supported_mime_types": ["image/png"]},
+        "media_attachments": {"image_size_limit": 99, "description_limit": 50, "video_size_limit": 5_000,
+                              "video_matrix_limit": 2_304_000, "video_frame_rate_limit": 60,
+                              "supported_mime_types": ["image/png", "video/mp4", "video/ogg"]},
     }  # fmt: skip
     platform.routes |= {
         INSTANCE: Answer({"version": version, "configuration": configuration}),
@@ -182,6 +185,18 @@ def test_announced_limits_win_over_declared_ones(platform: Platform, mastodon: M
     assert (limits.text_limit, limits.media_limit, limits.link_cost) == (1000, 6, 30)
     assert (limits.media_bytes, limits.alt_limit) == (99, 50)
     assert limits.media_types == {"image/png"}
+    assert limits.video == Video(frozenset({"video/mp4"}), 5_000, pixels=2_304_000, frames=60)
+
+
+def test_a_server_that_names_no_video_takes_none_and_one_that_names_no_limit_has_the_declared(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    says = {"supported_mime_types": ["image/png", "audio/ogg"]}
+    platform.routes[INSTANCE] = Answer({"version": "4.6.4", "configuration": {"media_attachments": says}})
+    assert mastodon.limits().video is None
+    mastodon.memory.clear()
+    says |= {"supported_mime_types": ["video/mp4"], "video_size_limit": 0}  # type: ignore[dict-item]
+    assert mastodon.limits().video == replace(Mastodon.capabilities.video, types=frozenset({"video/mp4"}))  # type: ignore[type-var]
 
 
 def test_the_older_address_is_asked_where_the_newer_is_not_known(
@@ -317,6 +332,94 @@ def test_a_picture_that_never_gets_ready_means_later_and_nothing_leaves(
         mastodon.publish(Post("look", media=(picture(),)), attempt)
     assert attempt.left == 0
     assert "media0" not in attempt.kept
+
+
+# ---- videos -----------------------------------------------------------------------------------
+
+WORKS = "GET /api/v1/media/m1"
+
+
+def test_a_video_goes_up_with_its_words_and_the_post_waits_until_the_server_has_worked_on_it(
+    platform: Platform, mastodon: Mastodon, pauses: list[float], in_turn: Callable[..., Route]
+) -> None:
+    platform.routes[UPLOAD] = Answer({"id": "m1", "url": None}, 202)
+    working, ready = Answer("", 206), Answer({"id": "m1", "url": "https://social.example/m1.mp4"})
+    platform.routes[WORKS] = in_turn(*[working] * 5, ready)
+    attempt = ContractAttempt()
+    mastodon.publish(Post("look", media=(clip(),)), attempt)
+    (sent,) = platform.calls(UPLOAD)
+    assert b"it turns" in sent.body
+    assert clip().data in sent.body
+    assert json.loads(platform.calls(POST)[0].body)["media_ids"] == ["m1"]
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]  # of 300 calls in 5 minutes, few
+    assert attempt.journal.count("keep working0") == 6  # signs of life
+
+
+def test_a_video_that_is_not_ready_in_time_is_gone_on_with_and_not_sent_again(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes |= {UPLOAD: Answer({"id": "m1", "url": None}, 202), WORKS: Answer("", 206)}
+    post, attempt = Post("look", media=(clip(),)), ContractAttempt(seconds=0.3)
+    with pytest.raises(TemporaryError, match=r"not finished with video v\.mp4"):
+        mastodon.publish(post, attempt)
+    assert (attempt.left, platform.calls(POST)) == (0, [])
+    platform.routes[WORKS] = Answer({"id": "m1", "url": "https://social.example/m1.mp4"})
+    mastodon.publish(post, attempt.again())
+    assert len(platform.calls(UPLOAD)) == 1
+    assert json.loads(platform.calls(POST)[0].body)["media_ids"] == ["m1"]
+
+
+@pytest.mark.parametrize("at", ["2026-08-01T10:00:00Z", NOW.isoformat()], ids=["too old", "not known there"])
+def test_a_video_that_the_server_has_forgotten_is_sent_again(
+    platform: Platform, mastodon: Mastodon, at: str
+) -> None:
+    attempt = ContractAttempt()
+    attempt.kept["working0"] = json.dumps({"id": "old", "at": at})
+    mastodon.publish(Post("look", media=(clip(),)), attempt)
+    assert len(platform.calls(UPLOAD)) == 1
+    assert json.loads(platform.calls(POST)[0].body)["media_ids"] == ["m1"]
+
+
+def test_a_video_that_the_server_could_not_work_on_goes_back_to_its_author(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes |= {UPLOAD: Answer({"id": "m1", "url": None}, 202)}
+    platform.routes[WORKS] = Answer({"error": "Error processing the file"}, 422)
+    with pytest.raises(RejectedError, match="Error processing"):
+        mastodon.publish(Post("look", media=(clip(),)), ContractAttempt())
+    assert platform.calls(POST) == []
+
+
+@pytest.mark.parametrize(
+    ("media", "said"),
+    [
+        ((clip(), clip()), "has 2 videos, the limit is 1"),
+        ((clip(), picture()), "does not take together"),
+        ((replace(clip(), type="video/ogg"),), "video/ogg, which this channel does not take"),
+        ((clip(size=(7_680, 4_320)),), "7680 x 4320; this channel takes at most 8294400 pixels"),
+        ((clip(rate=240),), "240 pictures a second; this channel takes at most 120"),
+        ((replace(clip(), data=b"mp4"),), "not a whole video"),
+    ],
+    ids=["two", "mixed", "type", "pixels", "rate", "broken"],
+)
+def test_a_video_that_no_server_takes_is_refused_before_anybody_is_called(
+    platform: Platform, mastodon: Mastodon, media: tuple[Media, ...], said: str
+) -> None:
+    with pytest.raises(RejectedError, match=said):
+        mastodon.publish(Post("look", media=media), ContractAttempt())
+    assert platform.asked == []
+
+
+def test_a_video_that_is_too_large_for_this_server_is_refused_by_what_it_announced(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    introduce(platform, "4.6.4", "mastodon")
+    mastodon.limits()
+    platform.asked.clear()
+    assert mastodon.problems(Post("look", media=(clip(),))) == []
+    with pytest.raises(RejectedError, match="the limit is 5000"):
+        mastodon.publish(Post("look", media=(clip(filled=5_000),)), ContractAttempt())
+    assert platform.asked == []
 
 
 # ---- finding ----------------------------------------------------------------------------------
@@ -530,6 +633,17 @@ def test_a_picture_is_read_back_with_its_alt_text_and_all_its_bytes(
     back = told(snac_server, on_snac.publish(post, attempt).id)
     assert [each["description"] for each in back["media_attachments"]] == ["a maroon card", "a teal card"]
     assert requests.get(back["media_attachments"][0]["url"], timeout=10).content == card.data
+    assert on_snac.find(post, attempt) is not None
+
+
+@pytest.mark.servers
+def test_a_video_is_read_back_with_its_words_and_all_its_bytes(snac_server: Any, on_snac: Mastodon) -> None:
+    assert on_snac.limits().video is not None
+    post, attempt = Post("a video of a castle", media=(clip(),)), ContractAttempt()
+    back = told(snac_server, on_snac.publish(post, attempt).id)
+    (shown,) = back["media_attachments"]
+    assert (shown["type"], shown["description"]) == ("video", "it turns")
+    assert requests.get(shown["url"], timeout=10).content == clip().data
     assert on_snac.find(post, attempt) is not None
 
 

@@ -50,8 +50,8 @@ def real(packed: str) -> Media:
 
 
 def test_a_real_file_says_how_long_it_is_and_in_which_shape() -> None:
-    assert film(real(MP4)) == Film("video/mp4", 0.3, 48, 32)
-    assert film(real(MOV)) == Film("video/quicktime", 1.0, 32, 48)
+    assert film(real(MP4)) == Film("video/mp4", 0.3, 48, 32, 10.0)
+    assert film(real(MOV)) == Film("video/quicktime", 1.0, 32, 48, 1.0)
 
 
 def test_a_video_is_as_it_is_shown_and_not_as_it_was_held() -> None:
@@ -104,6 +104,15 @@ def test_what_is_no_whole_video_is_refused(data: bytes) -> None:
     assert misfits(broken, ANY) == []  # nobody asks
 
 
+def test_how_many_pictures_a_second_are_shown_is_read_where_a_video_says_so() -> None:
+    assert film(clip(2, rate=240)).frames == 240.0
+    assert film(clip(2)).frames is None
+    cut = clip(2, rate=240).data.replace(b"\0\0\0\x01\0\0\x01\xe0", b"\0\0\0\x09\0\0\x01\xe0")
+    assert film(replace(clip(), data=cut)).frames == 240.0  # a table that says it is longer than it is
+    mad = clip(2, rate=240).data.replace(b"stbl", b"STBL")
+    assert film(replace(clip(), data=mad)).frames is None
+
+
 # ---- what a platform takes --------------------------------------------------------------------
 
 
@@ -138,6 +147,27 @@ def test_only_what_a_platform_says_something_about_is_looked_at() -> None:
     assert misfits(clip(600), replace(ANY, video=replace(TAKES, seconds=None))) == []
     assert misfits(clip(6, (10, 900)), replace(ANY, video=replace(TAKES, aspect=None))) == []
     assert misfits(replace(clip(), type="video/webm", data=b"webm"), SHORT) == []  # made of other boxes
+
+
+DENSE = replace(ANY, video=Video(frozenset({"video/mp4"}), 1_000_000, pixels=8_294_400, frames=120))
+
+
+@pytest.mark.parametrize(
+    ("media", "said"),
+    [
+        (clip(2, (3_840, 2_160), rate=120), []),
+        (
+            clip(2, (3_840, 2_162)),
+            ["video v.mp4 is 3840 x 2162; this channel takes at most 8294400 pixels"],
+        ),
+        (
+            clip(2, rate=121),
+            ["video v.mp4 shows 121 pictures a second; this channel takes at most 120"],
+        ),
+    ],
+)
+def test_a_video_is_held_against_how_much_of_it_there_may_be_to_see(media: Media, said: list[str]) -> None:
+    assert misfits(media, DENSE) == said
 
 
 @pytest.mark.parametrize(
