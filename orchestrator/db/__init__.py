@@ -41,7 +41,9 @@ def connect(url: str) -> Engine:
         event.listen(engine, "begin", _begin_postgresql)
         _GATES[engine] = Gate(one_writer=False)
         return engine
-    engine = _engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False}, pool_use_lifo=True)
+    # What is only in memory has one connection for each thread and takes no such word.
+    kept = {} if "memory" in url or url.endswith(("sqlite:", "/")) else {"pool_use_lifo": True}
+    engine = _engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False}, **kept)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     _GATES[engine] = Gate(one_writer=True)
