@@ -99,6 +99,36 @@ def test_a_picture_of_the_wrong_shape_is_left_as_it_is_and_said_to_be_so(size: t
     assert any(f"{size[0]} x {size[1]}" in each for each in content.faults(post, FETCHED))
 
 
+def test_a_picture_that_its_pack_lets_nobody_make_anew_is_told_by_check_and_plan_with_the_limit(
+    tmp_path: Path, making: Making
+) -> None:
+    small = replace(LIMITS["mastodon"], media_pixels=10)  # the picture has 16, the card more
+    said = "picture castle.png is 4 x 4; this channel takes at most 10 pixels, and its pack says `fit: no`"
+    for word, wanted in (("yes", False), ("no", True)):
+        files = {"pack_yaml": PACK.replace("castle.png, alt", f"castle.png, fit: {word}, alt")}
+        pack = content.load(write_pack(tmp_path / word, **files), "content/castle")
+        told = [str(each) for each in content.check(pack, LIMITS | {"mastodon": small}, AROUND)]
+        assert any(said in each for each in told) is wanted
+        accounts = (AccountView("castle-town", "mastodon", small), *ACCOUNTS[1:])
+        planned = plan.make(making(files=files, accounts=accounts))
+        assert any(said in str(each) for each in planned.problems) is wanted
+
+
+def test_a_pack_says_yes_or_no_to_fitting_and_nothing_else(tmp_path: Path) -> None:
+    text = PACK.replace("castle.png, alt", "castle.png, fit: maybe, alt")
+    with pytest.raises(CheckError, match="fit"):
+        content.load(write_pack(tmp_path / "castle", pack_yaml=text), "content/castle")
+
+
+def test_a_picture_that_may_not_be_made_anew_is_not_for_a_platform_that_fetches_it_either() -> None:
+    assert content.prepare(Post("x", media=(CARD,)), FETCHED, GO).media[0].type == "image/jpeg"
+    kept = content.prepare(Post("x", media=(replace(CARD, fit=False),)), FETCHED, GO)
+    assert kept.media[0].data == CARD.data
+    assert any(
+        "image/png, which this channel does not take" in each for each in content.faults(kept, FETCHED)
+    )
+
+
 def test_a_check_of_a_pack_says_that_the_public_address_is_missing(tmp_path: Path) -> None:
     threads = Threads.capabilities
     text = PACK.replace("[mastodon, bluesky, email]", "[threads]")

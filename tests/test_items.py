@@ -16,7 +16,7 @@ from orchestrator.errors import CheckError, ConflictError, Problem
 from orchestrator.items import FOLLOWS, Approval, Campaign, Changes, Item, MediaFile, Revision, Run, Status
 from orchestrator.links import Link
 from orchestrator.plan import CampaignView, Diff, PlanInput
-from tests.sample_packs import PNG
+from tests.sample_packs import PACK, PNG
 from tests.test_plan import ACCOUNTS, NOW, WRITE, Making, making, reader
 
 __all__ = ["making"]  # the fixture
@@ -443,6 +443,23 @@ def test_keeping_a_post_keeps_its_pictures_once(session: Session) -> None:
     items.keep_post(session, post)
     session.flush()
     assert len(session.exec(select(MediaFile)).all()) == 1
+
+
+def test_what_a_pack_says_of_fitting_its_pictures_leaves_with_the_post(
+    session: Session, making: Making
+) -> None:
+    files = {"pack_yaml": PACK.replace("castle.png, alt", "castle.png, fit: no, alt")}
+    for made, may in ((making(), True), (making(files=files), False)):
+        planned = plan.make(made).planned
+        public = next(each.post for each in planned if not each.post.to)
+        assert [each.fit for each in public.media] == [may]
+        assert ('"fit":false' in plan.body(public)) is not may  # what was approved before stays as it is
+        assert '"fit":true' not in plan.body(public)
+        items.keep_post(session, public)
+        said = plan.body(public)
+        session.add(Revision(item_id=f"item-{may}", rev="r1", body=said, due_at=NOW, created_at=NOW))
+        session.flush()
+        assert items.post_of(session, f"item-{may}", "r1").media[0].fit is may
 
 
 # ---- what others ask --------------------------------------------------------------------------

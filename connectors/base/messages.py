@@ -11,7 +11,8 @@ from typing import Protocol
 class Media:
     """A picture or video with what it shows in words; `type` is a MIME type.
 
-    `url` is where a platform that fetches media itself can have these very bytes, "" where it cannot.
+    `url` is where a platform that fetches media itself can have these very bytes, "" where it cannot;
+    `fit` whether a picture may be made anew, smaller or of another type, to be what a platform takes.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Media:
     alt: str
     data: bytes = field(repr=False)
     url: str = ""
+    fit: bool = True
 
     @property
     def moves(self) -> bool:

@@ -17,7 +17,8 @@ def fit(media: Media, limits: Capabilities) -> Media:
     """Return the picture as a platform takes it: upright, without EXIF, in its types, small enough.
 
     One that fits already comes back unchanged, byte for byte, and so does a video: nothing is cut off, added
-    or made anew of that. Raises `RejectedError` where nothing helps.
+    or made anew of that. What a picture tells beside itself (EXIF) is always taken out, without loss where
+    that can be. Raises `RejectedError` where nothing helps, or where it may not be made anew to fit.
     """
     for sentence in video.misfits(media, limits) if media.moves else ():
         raise RejectedError(sentence)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from connectors.base import Capabilities, Media, RejectedError
+from connectors.media import jpeg
 
 # The smallest limit we know of: image_matrix_limit, https://docs.joinmastodon.org/entities/Instance/
 MOST_PIXELS = 33_177_600
@@ -14,6 +15,8 @@ _QUALITIES = (90, 80, 70)
 _HALF = 0.5  # pixel
 _SMALLEST = 64  # pixels: below that a picture shows nothing
 _UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
+_WRITTEN, _LOSSLESS = frozenset({"image/png", "image/jpeg"}), frozenset({"image/png"})
+_NO = ", and its pack says `fit: no`"
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow keeps of a file beside its pixels and does not tell about the person who took it.
 _HARMLESS = frozenset({"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "gamma", "progressive",
@@ -44,9 +47,19 @@ def facts(media: Media) -> Facts:
 
 
 def _lies(media: Media, image: Image.Image) -> bool:
-    """Say whether it is shown turned by a quarter: https://exiftool.org/TagNames/EXIF.html (Orientation)"""
+    """Say whether it is shown turned by a quarter."""
+    return _turn(media, image) in (5, 6, 7, 8)
+
+
+def _turned(media: Media) -> bool:
+    with _opened(media) as image:
+        return _turn(media, image) != 1
+
+
+def _turn(media: Media, image: Image.Image) -> int:
+    """Read how it is turned when it is shown: https://exiftool.org/TagNames/EXIF.html (Orientation)"""
     try:
-        return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return int(image.getexif().get(0x0112, 1))
     except _UNREADABLE as error:
         raise RejectedError(f"picture {media.name} is not a picture that can be read") from error
 
@@ -65,11 +78,16 @@ def problems(media: Media) -> list[str]:
 
 
 def misfits(media: Media, limits: Capabilities) -> list[str]:
-    """Say what about a picture no other size or type would put right: its shape."""
-    if not media.type.startswith("image/") or not (limits.media_sides or limits.media_aspect):
+    """Say what about a picture no other size or type would put right: its shape.
+
+    Of one that may not be made anew, also that it shows too much; its type and bytes hold everywhere.
+    """
+    shaped = limits.media_sides or limits.media_aspect
+    if not media.type.startswith("image/") or (media.fit and not shaped):
         return []
     try:
-        return list(_shape(media, facts(media), limits))
+        found = facts(media)
+        return [*_shape(media, found, limits), *(() if media.fit else _too_much(media, found, limits))]
     except RejectedError as error:
         return [str(error)]
 
@@ -86,9 +104,52 @@ def fit(media: Media, limits: Capabilities) -> Media:
         raise RejectedError(sentence)
     if found.moving:
         return _moving(media, found, limits)
-    if _fits(found, limits) and not _tells(media):
-        return media
+    if not media.fit:
+        return _as_it_is(media, found, limits)
+    if _fits(found, limits):
+        return _silent(media, found) or _made_anew(media, limits)
     return _made_anew(media, limits)
+
+
+def _as_it_is(media: Media, found: Facts, limits: Capabilities) -> Media:
+    """Return the picture as its author gave it, without EXIF; it is not made to fit."""
+    for sentence in (*_too_large(media, found, limits), *_too_much(media, found, limits)):
+        raise RejectedError(sentence)
+    made = _silent(media, found)
+    if made is None:  # turned by its EXIF, or no JPEG: its pixels are written again
+        kinds = frozenset({found.type}) & _WRITTEN or _LOSSLESS
+        made = _made_anew(media, replace(limits, media_types=kinds, media_bytes=None))
+    for sentence in _too_large(made, facts(made), limits):
+        raise RejectedError(f"without what it tells of its author, {sentence}")
+    return made
+
+
+def _silent(media: Media, found: Facts) -> Media | None:
+    """Return the very same picture that tells nothing beside itself; None where it has to be made anew."""
+    if not _tells(media):
+        return media
+    if found.type != "image/jpeg" or _turned(media):
+        return None
+    try:
+        made = replace(media, data=jpeg.bare(media.data))
+        return None if _tells(made) else made
+    except (jpeg.NotWholeError, RejectedError):
+        return None
+
+
+def _too_large(media: Media, found: Facts, limits: Capabilities) -> Iterator[str]:
+    if limits.media_types and found.type not in limits.media_types:
+        yield f"picture {media.name} is {found.type}, which this channel does not take{_NO}"
+    if limits.media_bytes is not None and found.size > limits.media_bytes:
+        yield f"picture {media.name} has {found.size} bytes, the limit is {limits.media_bytes}{_NO}"
+
+
+def _too_much(media: Media, found: Facts, limits: Capabilities) -> Iterator[str]:
+    told = f"picture {media.name} is {found.width} x {found.height}; this channel takes"
+    if found.width * found.height > _most(limits):
+        yield f"{told} at most {_most(limits)} pixels{_NO}"
+    if max(found.width, found.height) > _longest(limits):
+        yield f"{told} sides of at most {_longest(limits)} pixels{_NO}"
 
 
 def _moving(media: Media, found: Facts, limits: Capabilities) -> Media:

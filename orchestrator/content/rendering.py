@@ -59,17 +59,17 @@ def _tidy(text: str) -> str:
 
 
 def _media(pack: Pack, each: Picture, names: Mapping[str, object]) -> Media:
-    alt = " ".join(each.alt.render(names).split())
+    alt, written = " ".join(each.alt.render(names).split()), pack.file.media[each.name]
+    fit = written.fit == "yes"
     if each.drawn is None:
-        return Media(
-            pack.file.media[each.name].file.rpartition("/")[2], picture.kind(each.data), alt, each.data
-        )
+        name = written.file.rpartition("/")[2]
+        return Media(name, picture.kind(each.data), alt, each.data, fit=fit)
     svg = each.drawn.render(names)
     try:
         data = picture.draw(svg, pack.stills(), pack.folder / "fonts")
     except PictureError as error:
         raise CheckError(each.drawn.place(Fault(1, 1, str(error)))) from error
-    return Media(f"{each.name}.png", "image/png", alt, data)
+    return Media(f"{each.name}.png", "image/png", alt, data, fit=fit)
 
 
 # ---- check ------------------------------------------------------------------------------------

@@ -115,6 +115,12 @@ class MediaFile(Document):
     alt: str = Field(
         default="", description="What it shows, in one line; needed"
     )  # a missing one is told by the check, together with everything else
+    fit: Literal["yes", "no"] = Field(
+        default="yes",
+        description="Whether a picture may be made anew (smaller, of another type) to fit a channel; with "
+        "`no`, `check` and `plan` tell the limit that it breaks. What a camera wrote into it (EXIF) is taken "
+        "out either way, without loss where that can be",
+    )
 
 
 class TemplateFile(Document):

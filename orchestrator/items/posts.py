@@ -93,5 +93,9 @@ def shown(session: Session, sha256: str, channels: Collection[str]) -> MediaFile
 
 
 def _post(words: dict[str, Any], files: Mapping[str, bytes]) -> Post:
-    media = (Media(m["name"], m["type"], m["alt"], files[m["sha256"]]) for m in words.pop("media"))
+    media = [_media(each, files[each["sha256"]]) for each in words.pop("media")]
     return Post(**words, media=tuple(media))
+
+
+def _media(told: dict[str, Any], data: bytes) -> Media:
+    return Media(told["name"], told["type"], told["alt"], data, fit=told.get("fit", True))

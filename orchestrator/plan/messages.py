@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from connectors.base import Capabilities, Post
+from connectors.base import Capabilities, Media, Post
 from orchestrator.audience import Recipient
 from orchestrator.content import Pack
 from orchestrator.playbook import Playbook
@@ -159,8 +159,19 @@ _WORDS = ("text", "subject", "language", "link", "to", "reply_to", "unsubscribe"
 def body(post: Post) -> str:
     """Write a post as canonical JSON; pictures stand in it by their digest."""
     words = {name: getattr(post, name) for name in _WORDS}
-    words["media"] = [{"sha256": m.sha256, "name": m.name, "type": m.type, "alt": m.alt} for m in post.media]
+    words["media"] = [_media(each) for each in post.media]
     return json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _media(media: Media) -> dict[str, object]:
+    told: dict[str, object] = {
+        "sha256": media.sha256,
+        "name": media.name,
+        "type": media.type,
+        "alt": media.alt,
+    }
+    # Said only where it is so: what was approved before anybody could say it stays approved.
+    return told if media.fit else told | {"fit": False}
 
 
 def revision(body: str, when: datetime | str, account: str, channel: str) -> str:

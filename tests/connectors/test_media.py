@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from connectors.base import Capabilities, Media, RejectedError, Repeat
-from connectors.media import MOST_PIXELS, Facts, facts, fit, misfits, problems
+from connectors.media import MOST_PIXELS, Facts, facts, fit, jpeg, misfits, problems
 from tests.connectors.conftest import picture
 
 ANY = Capabilities(
@@ -126,8 +126,6 @@ def test_text_in_a_png_is_not_told() -> None:
 
 
 def test_the_colours_of_a_picture_keep_their_meaning() -> None:
-    from PIL import ImageCms
-
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     media = made(noise((60, 40)), "JPEG", icc_profile=profile, comment=b"x")
     assert opened(fit(media, ANY)).info["icc_profile"] == profile
@@ -254,3 +252,84 @@ def test_what_is_no_picture_is_a_misfit_and_a_video_is_none() -> None:
     assert "not a picture" in misfits(Media("a.png", "image/png", "a", b"junk"), SQUARE)[0]
     assert misfits(Media("a.mp4", "video/mp4", "a", b"junk"), SQUARE) == []
     assert misfits(Media("a.png", "image/png", "a", b"junk"), JPEG) == []  # which asks for no shape
+
+
+# ---- what may not be made anew ----------------------------------------------------------------
+
+
+def as_given(image: Image.Image, kind: str, **options: object) -> Media:
+    """Save a picture that its pack does not let anybody make anew."""
+    return replace(made(image, kind, **options), fit=False)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (replace(ANY, media_bytes=100), "bytes, the limit is 100"),
+        (replace(ANY, media_pixels=2_000), "is 60 x 40; this channel takes at most 2000 pixels"),
+        (replace(ANY, media_sides=(1, 50)), "is 60 x 40; this channel takes sides of at most 50 pixels"),
+        (JPEG, "is image/png, which this channel does not take"),
+    ],
+    ids=["bytes", "pixels", "sides", "type"],
+)
+def test_a_picture_that_may_not_be_made_anew_is_refused_with_the_limit_and_others_are_fitted(
+    limits: Capabilities, said: str
+) -> None:
+    media = as_given(noise((60, 40)), "PNG")
+    with pytest.raises(RejectedError, match=f"{said}, and its pack says `fit: no`"):
+        fit(media, limits)
+    if limits.media_bytes is None:
+        assert fit(replace(media, fit=True), limits).data != media.data
+
+
+def test_what_no_other_check_tells_of_a_picture_that_may_not_be_made_anew_is_told_before_it_leaves() -> None:
+    media = as_given(noise((60, 40)), "PNG")
+    limits = replace(ANY, media_pixels=2_000, media_sides=(1, 50))
+    said = "picture card.png is 60 x 40; this channel takes {}, and its pack says `fit: no`"
+    both = [said.format("at most 2000 pixels"), said.format("sides of at most 50 pixels")]
+    assert misfits(media, limits) == both
+    assert misfits(replace(media, fit=True), limits) == []
+    assert misfits(media, ANY) == []
+
+
+def told(turn: int) -> Image.Exif:
+    """Make what a camera writes into a picture that is turned so."""
+    found = exif()
+    found[0x0112] = turn
+    return found
+
+
+@pytest.mark.parametrize("may", [True, False])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100}], ids=str)
+def test_exif_goes_without_a_pixel_being_encoded_anew(may: bool, options: dict[str, object]) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image, more = noise((61, 43)), {"icc_profile": profile, "comment": b"by Jane"}
+    media = replace(made(image, "JPEG", exif=told(1), **more, **options), fit=may)
+    behind = replace(media, data=media.data + b"a film that a phone put behind it")
+    for each in (media, behind):
+        bare = fit(each, ANY)
+        assert opened(bare).tobytes() == opened(media).tobytes()
+        assert opened(bare).info["icc_profile"] == profile
+        assert dict(opened(bare).getexif()) == {}
+        assert not [word for word in (b"Exif", b"Phone Maker", b"Jane", b"film") if word in bare.data]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_that_may_not_be_made_anew_tells_nothing_all_the_same_and_stands_upright(kind: str) -> None:
+    media = as_given(noise((60, 40)), kind, exif=told(6))
+    bare = fit(media, ANY)
+    assert opened(bare).size == (40, 60)
+    assert dict(opened(bare).getexif()) == {}
+    assert fit(bare, ANY) is bare
+
+
+def test_one_that_would_be_too_large_without_what_it_tells_is_not_made_smaller() -> None:
+    media = as_given(noise((300, 200)), "JPEG", exif=told(6), quality=5)
+    with pytest.raises(RejectedError, match=r"without what it tells of its author, picture .* the limit is"):
+        fit(media, replace(ANY, media_bytes=len(media.data)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\0\2\1\2", b"\xff\xd8\0\0\0\0"])
+def test_what_is_no_whole_jpeg_is_not_taken_apart(data: bytes) -> None:
+    with pytest.raises(jpeg.NotWholeError):
+        jpeg.bare(data)
