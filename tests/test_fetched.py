@@ -1,6 +1,7 @@
 """Pictures that a platform fetches itself: fitted before approval, told by address, shown to nobody else."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from PIL import Image
 
+from connectors import find
 from connectors.base import Post
 from connectors.contract import Answer, Platform
 from connectors.instagram import Instagram
@@ -26,6 +29,8 @@ from orchestrator.plan import AccountView
 from orchestrator.web import bind, running
 from tests.connectors.conftest import picture
 from tests.connectors.conftest import platform as platform
+from tests.connectors.test_media import exif
+from tests.connectors.test_media import made as made_picture
 from tests.sample_packs import AROUND, LIMITS, PACK, write_pack
 from tests.test_plan import ACCOUNTS, Making
 from tests.test_plan import making as making
@@ -82,6 +87,23 @@ def test_a_post_for_other_platforms_stays_as_it_is() -> None:
     post = Post("A castle", media=(CARD,))
     assert content.prepare(post, LIMITS["mastodon"], GO) is post
     assert content.prepare(Post("x"), FETCHED, GO) == Post("x")
+
+
+@pytest.mark.parametrize("channel", ["email", "handoff"])
+def test_a_picture_that_goes_to_one_person_tells_nothing_of_where_it_was_taken(channel: str) -> None:
+    taken = made_picture(Image.new("RGB", (60, 60)), "JPEG", exif=exif())
+    assert Image.open(io.BytesIO(taken.data)).getexif()
+    (made,) = content.prepare(Post("A castle", media=(taken,)), find(channel).capabilities, GO).media
+    assert not Image.open(io.BytesIO(made.data)).getexif()
+    assert (made.url, made.alt) == ("", taken.alt)
+
+
+def test_a_picture_is_judged_as_it_will_be_sent_and_told_where_its_pack_lets_nobody_make_it_smaller() -> None:
+    small = replace(LIMITS["mastodon"], media_bytes=len(CARD.data) - 1, media_types=frozenset({"image/jpeg"}))
+    assert content.faults(Post("A castle", media=(CARD,)), small) == []
+    told = content.faults(Post("A castle", media=(replace(CARD, fit=False),)), small)
+    assert [each for each in told if "image/png" in each]
+    assert [each for each in told if f"{len(CARD.data)} bytes" in each]
 
 
 def test_without_a_public_address_it_is_said_what_to_set() -> None:

@@ -69,10 +69,8 @@ def world(tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
 @contextmanager
 def opened(folder: Path) -> Iterator[Orchestrator]:
     samples.copy_sample(folder)
-    written = folder / "playbooks" / f"{PLAYBOOK}.yaml"
-    written.write_text(
-        written.read_text().replace("  holdout: 10%\n", "")
-    )  # of so few, a share is nobody or all
+    for written in (folder / "playbooks").glob("*.yaml"):  # of so few, a share is nobody or all
+        written.write_text(written.read_text().replace("  holdout: 10%\n", ""))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         environ = {"ORCHESTRATOR_PUBLIC_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
         with Orchestrator(folder, environ=environ) as app, web.running(app, sock=listener):

@@ -12,12 +12,13 @@ def prepare(post: Post, limits: Capabilities, public_url: str) -> Post:
     """Fit the pictures of a post for a platform that fetches them itself, and say where it can have them.
 
     Such a platform gets the very file that stands behind the address, so it is made now, and approved as it
-    is; others are sent what fits them. A post for those comes back as it is.
+    is; what goes to one person (a mail, a kit) is made once for all of them. Other accounts fit what they
+    send themselves: a post for those comes back as it is.
     """
-    if not post.media or not limits.media_fetched:
+    if not post.media or not (limits.media_fetched or limits.personal):
         return post
-    fitted = (_fitted(each, limits) for each in post.media)
-    return addressed(replace(post, media=tuple(fitted)), public_url)
+    made = _all_fitted(post, limits)
+    return addressed(made, public_url) if limits.media_fetched else made
 
 
 def addressed(post: Post, public_url: str) -> Post:
@@ -27,14 +28,22 @@ def addressed(post: Post, public_url: str) -> Post:
 
 
 def faults(post: Post, limits: Capabilities) -> list[str]:
-    """Say what a channel would refuse: the shapes of pictures and their addresses included."""
-    found = [*problems(post, limits), *(each for media in post.media for each in misfits(media, limits))]
+    """Say what a channel would refuse: the shapes of pictures and their addresses included.
+
+    A picture is judged as it would be sent: one that is made smaller on its way is not too large.
+    """
+    sent = _all_fitted(post, limits)
+    found = [*problems(sent, limits), *(each for media in post.media for each in misfits(media, limits))]
     if any(limits.fetches(each) and not each.url for each in post.media):
         found.append(
             "set ORCHESTRATOR_PUBLIC_URL to an https address of this brand that the internet reaches: "
             "this platform fetches pictures and videos from there"
         )
     return found
+
+
+def _all_fitted(post: Post, limits: Capabilities) -> Post:
+    return replace(post, media=tuple(_fitted(each, limits) for each in post.media))
 
 
 @lru_cache(maxsize=8)  # what recurs says the same picture many times
