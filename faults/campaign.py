@@ -4,7 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.base import Repeat
@@ -20,6 +20,9 @@ from faults.world import Setting, World, opened
 _CROWD = 120  # posts of each account that wait while the machine is struck
 _FEW = 24  # that wait while its platform is: what comes of one is not to wait for thousands of others
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
+_AGAIN = (
+    0.6  # the share of commits that is struck where a post is sent again: its pauses double at each strike
+)
 _BREATH = 0.3  # seconds
 KILLS = (6.0, 16.0)  # seconds between two, beside a platform's faults
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
@@ -54,7 +57,7 @@ def platform_faults(setting: Setting, size: Size, cells: Sequence[Cell]) -> list
     rnd, hits = random.Random(setting.seed), Hits()  # noqa: S311  (repeatable, not secret)
     with opened(setting, cells) as world, Watch(world) as watch:
         for cell in cells:
-            world.platform.order(*_orders(cell, size.strikes))
+            world.platform.order(*orders(cell, size.strikes))
         _crowd(world, watch, cells, _FEW, size.strikes)
         world.crew.hire(setting.workers)
         progress, next_kill, done = Progress(size.stated), _next_kill(rnd, size), 0
@@ -103,9 +106,14 @@ def _crowd(
             world.queue(cell, room)
 
 
-def _orders(cell: Cell, times: int) -> Iterator[Fault]:
+def orders(cell: Cell, times: int) -> Iterator[Fault]:
+    """Give what is ordered of the platform for a cell: strikes of its commits, and of looks after them."""
     assert isinstance(cell.fault, Trouble)
-    yield aimed(cell.fault.commit, cell, CREATES if cell.fault.creates else COMMITS[cell.repeat], times)
+    commit = aimed(cell.fault.commit, cell, CREATES if cell.fault.creates else COMMITS[cell.repeat], times)
+    # Of few posts each may be struck until it is enough; of many, none would ever be through.
+    once = cell.repeat is Repeat.NOTHING and (cell.fault.unclear or cell.fault.refused)  # then it is done
+    often = cell.fault.again and not once and times > _FEW
+    yield replace(commit, rate=_AGAIN) if often else commit
     if cell.fault.look is not None and cell.repeat is not Repeat.NOTHING:
         yield aimed(cell.fault.look, cell, LOOKS[cell.repeat], times)
 

@@ -20,7 +20,8 @@ class Trouble:
     """One kind of fault of a platform: what strikes the commit, what strikes the looks after it.
 
     `unclear`: afterwards nobody can tell whether the post is there. `refused`: the author gets it back.
-    `creates`: what strikes the commit strikes the making of its container instead.
+    `creates`: what strikes the commit strikes the making of its container instead. `again`: a post that was
+    struck is sent again, so that the next strike may be its as well, and its pauses grow.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Trouble:
     creates: bool = False
     unclear: bool = True
     refused: bool = False
+    again: bool = False
     classes: tuple[Repeat, ...] = CLASSES
 
 
@@ -55,7 +57,7 @@ class Cell:
 
 
 def _sure(name: str, says: str, commit: Fault) -> Trouble:
-    return Trouble(name, says, commit, unclear=False)
+    return Trouble(name, says, commit, unclear=False, again=True)
 
 
 def _creating(name: str, says: str, commit: Fault) -> Trouble:
@@ -69,13 +71,13 @@ TROUBLES = (
     Trouble("late reply", "accepted, answered too late", Fault(Kind.SLOW_AFTER, seconds=LATE)),
     Trouble("garbled", "accepted, answered with HTML", Fault(Kind.GARBLED)),
     Trouble("wrong JSON", "accepted, answered with JSON of another shape", Fault(Kind.WRONG_JSON)),
-    Trouble("error before", "500, nothing done", Fault(Kind.ERROR_BEFORE)),
-    Trouble("reset before", "reset, nothing done", Fault(Kind.RESET_BEFORE)),
+    Trouble("error before", "500, nothing done", Fault(Kind.ERROR_BEFORE), again=True),
+    Trouble("reset before", "reset, nothing done", Fault(Kind.RESET_BEFORE), again=True),
     _sure("too many", "429 with Retry-After: 1", Fault(Kind.LIMITED, seconds=1)),
     Trouble("done late", "carried out after the caller gave up", Fault(Kind.SLOW_BEFORE, seconds=LATE)),
     Trouble("refused", "422, nothing done", Fault(Kind.REFUSED), unclear=False, refused=True),
     Trouble("duplicate", "422 'already posted', nothing done", Fault(Kind.DUPLICATE),
-            unclear=False, refused=True),
+            unclear=False, refused=True, again=True),
     _sure("revoked", "401 until a person connects the account again", Fault(Kind.REVOKED)),
     Trouble("lost, look 503", "accepted, reset; the next look meets 503",
             Fault(Kind.LOST_REPLY), Fault(Kind.ERROR_BEFORE, status=503), classes=_LOOKS),

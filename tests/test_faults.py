@@ -10,7 +10,7 @@ import pytest
 from connectors.base import Repeat
 from connectors.rehearsal import COMMITS
 from faults import machine, places
-from faults.campaign import Size, machine_faults, platform_faults
+from faults.campaign import Size, machine_faults, orders, platform_faults
 from faults.cells import (
     DATABASES,
     FULL,
@@ -153,6 +153,25 @@ def test_a_post_that_the_platform_has_no_record_of_is_lost() -> None:
 def test_what_nobody_takes_up_is_stuck() -> None:
     rows = platform_faults(_sabotaged("recovery"), Size(3, 6.0, None), [Cell(LOST_REPLY, Repeat.LISTING)])
     assert _sum(rows, "stuck") == 3
+
+
+@pytest.mark.parametrize(
+    ("account", "times", "share"),
+    [
+        ("key-error-before", 238, True),  # sent again: struck each time, few posts would meet all strikes
+        ("nothing-too-many", 238, True),
+        ("nothing-error-before", 238, False),  # asked about after the first
+        ("nothing-duplicate", 238, False),  # given back after the first
+        ("key-lost-reply", 238, False),  # there after the first
+        ("key-error-before", 15, False),  # few strikes: each finds a post of its own
+    ],
+)
+def test_posts_that_are_sent_again_are_let_through_at_some_tries(
+    account: str, times: int, share: bool
+) -> None:
+    cell = next(each for each in cells(TROUBLES) if each.account == account)
+    first, *_ = orders(cell, times)
+    assert (first.rate is not None, first.times) == (share, times)
 
 
 # ---- what counts as wrong ---------------------------------------------------------------------
@@ -356,9 +375,12 @@ def test_the_page_tells_of_real_servers_where_there_were_some() -> None:
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
 
 
-@pytest.mark.skipif(not PAGE.exists(), reason="`make faults` was not run to its end yet")
 @pytest.mark.parametrize("database", DATABASES)
 def test_the_published_page_has_every_cell_and_nothing_was_copied_lost_or_stuck(database: str) -> None:
+    if not PAGE.exists():  # `make faults` was not run to its end yet: then nothing may say where it is
+        pages = (*PAGE.parents[1].rglob("*.md"), PAGE.parents[2] / "README.md")
+        assert [str(each) for each in pages if "faults.md)" in each.read_text(encoding="utf-8")] == []
+        return
     text = PAGE.read_text(encoding="utf-8")
     assert "Nothing was copied, lost or stuck." in text
     table = text.split(f"## {database}\n")[1].split("\n## ")[0]
