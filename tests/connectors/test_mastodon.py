@@ -322,6 +322,18 @@ def test_a_picture_that_the_server_gave_up_is_told_and_nothing_is_posted(
     assert platform.calls(POST) == []
 
 
+def test_a_picture_that_the_server_does_not_take_is_told_with_its_words_and_nothing_is_posted(
+    platform: Platform, mastodon: Mastodon
+) -> None:
+    platform.routes[UPLOAD] = Answer({"error": "Validation failed: File could not be read"}, 422)
+    with pytest.raises(RejectedError, match="File could not be read"):
+        mastodon.publish(Post("Look", media=(picture(),)), ContractAttempt())
+    platform.routes[UPLOAD] = Answer({"error": "Service unavailable"}, 503)
+    with pytest.raises(TemporaryError):
+        mastodon.publish(Post("Look", media=(picture(),)), ContractAttempt())
+    assert platform.calls(POST) == []
+
+
 def test_a_picture_that_never_gets_ready_means_later_and_nothing_leaves(
     platform: Platform, mastodon: Mastodon
 ) -> None:
