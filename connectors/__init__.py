@@ -1,6 +1,7 @@
 """The catalogue of platforms: a channel's name becomes its connector class, loaded when it is asked for."""
 
 import difflib
+import logging
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
@@ -27,6 +28,7 @@ CATALOGUE = {
     "x": "connectors.x:X",
     "youtube": "connectors.youtube:YouTube",
 }
+_log = logging.getLogger(__name__)
 GROUP = "orchestrator.connectors"  # entry points of third parties
 
 
@@ -52,18 +54,37 @@ def find(name: str) -> type[Connector]:
     """Return the connector class of a channel; raise `UnknownChannelError` where there is none."""
     if name in CATALOGUE:
         module, _, attribute = CATALOGUE[name].partition(":")
-        return _connector(name, getattr(import_module(module), attribute))
+        return _connector(getattr(import_module(module), attribute))
     others = _others()
     if name in others:
-        return _connector(name, others[name].load())
+        return others[name]
     raise UnknownChannelError(name)
 
 
-def _others() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+def _others() -> dict[str, type[Connector]]:
+    """Return what other packages bring; what cannot be loaded is as if it were not there."""
+    entries = {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in CATALOGUE}
+    loaded = ((name, _loaded(entry)) for name, entry in entries.items())
+    return {name: kind for name, kind in loaded if kind is not None}
 
 
-def _connector(name: str, found: object) -> type[Connector]:
+def _loaded(entry: EntryPoint) -> type[Connector] | None:
+    try:
+        return _connector(entry.load())
+    except Exception as error:  # other people's code
+        said = f"{type(error).__name__}: {error}"
+        if (entry.name, said) not in _TOLD:
+            _TOLD.add((entry.name, said))
+            _log.warning(
+                "channel %r (%s) cannot be loaded, so it is not there: %s", entry.name, entry.value, said
+            )
+        return None
+
+
+def _connector(found: object) -> type[Connector]:
     if isinstance(found, type) and issubclass(found, Connector):
         return found
-    raise TypeError(f"channel '{name}' leads to {found!r}, which is no Connector")
+    raise TypeError(f"it leads to {found!r}, which is no Connector")
+
+
+_TOLD: set[tuple[str, str]] = set()  # once for each process

@@ -519,20 +519,42 @@ class Entry:
 
     def __init__(self, name: str, what: object) -> None:
         self.name = name
+        self.value = f"other.package:{name}"
         self.what = what
 
     def load(self) -> object:
         """Load it."""
+        if isinstance(self.what, Exception):
+            raise self.what
         return self.what
 
 
 def test_other_packages_bring_channels_but_do_not_replace_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    brought = [Entry("honest", Honest), Entry("mastodon", Honest), Entry("odd", "no connector")]
-    monkeypatch.setattr(
-        connectors, "entry_points", lambda group: brought if group == connectors.GROUP else []
-    )
+    _bring(monkeypatch, Entry("honest", Honest), Entry("mastodon", Honest))
     assert connectors.find("honest") is Honest
     assert connectors.find("mastodon") is not Honest
-    assert connectors.names() == sorted({*connectors.CATALOGUE, "honest", "odd"})
-    with pytest.raises(TypeError, match="no Connector"):
-        connectors.find("odd")
+    assert connectors.names() == sorted({*connectors.CATALOGUE, "honest"})
+
+
+def test_a_package_that_cannot_be_loaded_is_told_once_and_keeps_nothing_else_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = Entry("torn", ImportError("no module named 'gone'"))
+    _bring(monkeypatch, Entry("honest", Honest), torn, Entry("odd", "no connector"))
+    assert connectors.names() == sorted({*connectors.CATALOGUE, "honest"})
+    assert connectors.names() == sorted({*connectors.CATALOGUE, "honest"})
+    with pytest.raises(connectors.UnknownChannelError, match="no channel is called 'torn'"):
+        connectors.find("torn")
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "channel 'torn' (other.package:torn) cannot be loaded, so it is not there: "
+        "ImportError: no module named 'gone'",
+        "channel 'odd' (other.package:odd) cannot be loaded, so it is not there: "
+        "TypeError: it leads to 'no connector', which is no Connector",
+    ]
+
+
+def _bring(monkeypatch: pytest.MonkeyPatch, *entries: Entry) -> None:
+    found = {connectors.GROUP: list(entries)}
+    monkeypatch.setattr(connectors, "entry_points", lambda group: found.get(group, []))
+    monkeypatch.setattr(connectors, "_TOLD", set())
