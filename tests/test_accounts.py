@@ -3,11 +3,13 @@
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlmodel import SQLModel, select
 
 from connectors.base import TemporaryError
@@ -281,6 +283,36 @@ def test_threads_that_remember_at_once_lose_nothing(accounts: Accounts) -> None:
     for thread in threads:
         thread.join()
     assert {str(number) for number in range(40)} <= set(_again(accounts).open("brand").memory)
+
+
+def test_who_reads_a_login_keeps_nobody_from_taking_over_what_a_claim_read(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    connector, row, taken = accounts.open("brand"), accounts.all()[0], list[bool]()
+
+    def claim(*_: object) -> None:  # in the midst of another thread's reading
+        taken.append(accounts.seen("brand", row.connected_at, row.sealed_memory, time.monotonic()))
+
+    event.listen(accounts._engine, "before_cursor_execute", claim)
+    assert accounts.open("brand") is connector
+    assert taken
+    assert all(taken)
+
+
+def test_what_was_read_earlier_does_not_replace_what_was_read_later(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    connector, row, read_at = accounts.open("brand"), accounts.all()[0], time.monotonic()
+    _again(accounts).open("brand").memory["limit"] = "900"
+    assert accounts.open("brand").memory["limit"] == "900"
+    accounts.seen("brand", row.connected_at, row.sealed_memory, read_at)
+    assert connector.memory["limit"] == "900"
+
+
+def test_what_was_read_before_a_change_of_ours_is_read_again(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    connector, row, read_at = accounts.open("brand"), accounts.all()[0], time.monotonic()
+    connector.memory["limit"] = "500"
+    assert not accounts.seen("brand", row.connected_at, row.sealed_memory, read_at)
+    assert connector.memory["limit"] == "500"
 
 
 def test_what_an_old_session_remembers_does_not_outlive_a_renewed_login(accounts: Accounts) -> None:

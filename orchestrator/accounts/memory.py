@@ -27,16 +27,23 @@ class SealedMemory(MutableMapping[str, str]):
         self._seen = b""
         self._values: dict[str, str] = {}
         self._since: datetime | None = None
-        self._changed_at = -math.inf
+        self._changed_at = self._read_at = -math.inf  # steady seconds
 
     def read(self) -> Account:
-        """Return the account's row and take over its memory; raise `OutsideError` if there is none."""
-        with self._lock, db.reading(self._engine) as session:
-            row = session.get(Account, self._name)
+        """Return the account's row and take over its memory; raise `OutsideError` if there is none.
+
+        Threads read side by side: one that reads never keeps a claim from taking over what it has read.
+        """
+        while True:
+            read_at = time.monotonic()
+            with db.reading(self._engine) as session:
+                row = session.get(Account, self._name)
             if row is None:
                 raise OutsideError(f"Account {self._name!r} is not connected; connect it and run again.")
-            self._take(row.connected_at, row.sealed_memory)
-            return row
+            with self._lock:
+                if self._changed_at < read_at:  # else this may be what was there before
+                    self._take(row.connected_at, row.sealed_memory, read_at)
+                    return row
 
     def take(self, connected_at: datetime, sealed_memory: bytes, read_at: float) -> bool:
         """Take over what the account's row was read to hold at `read_at` (steady seconds); False: it was not.
@@ -48,7 +55,7 @@ class SealedMemory(MutableMapping[str, str]):
         try:
             if self._changed_at >= read_at:
                 return False
-            self._take(connected_at, sealed_memory)
+            self._take(connected_at, sealed_memory, read_at)
         except OutsideError:  # it cannot be opened: `read` says so to whoever needs it
             return False
         finally:
@@ -88,11 +95,13 @@ class SealedMemory(MutableMapping[str, str]):
                 row.sealed_memory = pack(self._key, values, aad(row.name))
             self._values, self._seen, self._changed_at = values, row.sealed_memory, time.monotonic()
 
-    def _take(self, connected_at: datetime, sealed_memory: bytes) -> None:
+    def _take(self, connected_at: datetime, sealed_memory: bytes, read_at: float) -> None:
+        if read_at < self._read_at:  # another thread has taken over what was read later
+            return
         if sealed_memory != self._seen:
             self._values = unpack(self._key, sealed_memory, aad(self._name))
             self._seen = sealed_memory
-        self._since = connected_at
+        self._since, self._read_at = connected_at, read_at
 
 
 def aad(name: str) -> str:
