@@ -307,6 +307,29 @@ def test_what_was_read_earlier_does_not_replace_what_was_read_later(accounts: Ac
     assert connector.memory["limit"] == "900"
 
 
+def test_threads_that_begin_together_read_a_login_once(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    reads, opened = list[str](), list[int]()
+    event.listen(accounts._engine, "before_cursor_execute", lambda *said: reads.append(said[2]))
+    threads = [
+        threading.Thread(target=lambda: opened.append(id(accounts.open("brand", NOON)))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(opened)) == 8  # each its own
+    assert len([said for said in reads if "FROM account" in said]) == 1
+
+
+def test_a_login_that_was_connected_anew_is_read_again(accounts: Accounts) -> None:
+    accounts.connect("fake", "brand", GOOD, "ada", NOON)
+    other = _again(accounts)
+    first = other.open("brand", NOON)
+    accounts.connect("fake", "brand", GOOD, "ada", NOON + timedelta(hours=1))
+    assert other.open("brand", NOON + timedelta(hours=1)) is not first
+
+
 def test_what_was_read_before_a_change_of_ours_is_read_again(accounts: Accounts) -> None:
     accounts.connect("fake", "brand", GOOD, "ada", NOON)
     connector, row, read_at = accounts.open("brand"), accounts.all()[0], time.monotonic()

@@ -234,7 +234,7 @@ class Accounts:
         if connected_at is not None and name in mine and mine[name].still(connected_at, self._now):
             return mine[name].connector
         memory = self._memory(name)
-        row = self._fresh(memory.read(), memory)
+        row = self._fresh(memory.row(connected_at), memory)
         if name not in mine or mine[name].since != row.connected_at:
             self._close(mine.pop(name, None))
             until = row.token_until - SPARE if row.token_until else None

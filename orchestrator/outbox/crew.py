@@ -1,11 +1,17 @@
 """Works of several rounds -> a few threads that do them, in the order in which they were given."""
 
+import gc
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 Work = Callable[[], None]
+# Seconds. Who comes back from the disk or the network needs the interpreter for a moment, many times for each
+# post, and waits that long each time while another thread computes; Python's own value is 0.005.
+_TURN = 0.001
 
 
 class Crew:
@@ -28,6 +34,7 @@ class Crew:
             more = min(len(self._waiting), self._threads - self._serving)
             self._serving += more
             if more and self._pool is None:
+                _settle()
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="outbox")
             for _ in range(more):
                 assert self._pool is not None
@@ -54,3 +61,12 @@ class Crew:
                 return self._waiting.popleft()
             self._serving -= 1
             return None
+
+
+@cache
+def _settle() -> None:
+    """Make the interpreter fit for many threads that each need it for a moment; once for the process."""
+    sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
+    # What is there by now is code, mostly, and stays. To walk through it again with each full collection
+    # would stop every thread for 0.1 s.
+    gc.freeze()
