@@ -1,6 +1,7 @@
 """An approved item leaves exactly once, or a person is asked; every end of a try has its consequence."""
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +24,7 @@ from connectors.base import (
 )
 from orchestrator import db, items
 from orchestrator.items import Item, Status
-from orchestrator.outbox import AttemptRow, Lease, Outcome
+from orchestrator.outbox import AttemptRow, Lease, Outcome, turns
 from orchestrator.outbox.claim import claim
 from orchestrator.outbox.ends import pause
 from orchestrator.outbox.means import Means
@@ -89,6 +90,23 @@ def test_the_oldest_leave_first(world: World) -> None:
     world.item("third", due_at=NOON)
     first = world.item("first", due_at=NOON - timedelta(seconds=9))
     assert [each.item_id for each in claim(means(world), NOON, 2).claims] == [first, second]
+
+
+def test_a_post_that_has_left_keeps_no_other_from_leaving(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "_LONG", 30.0)
+    both = threading.Barrier(2, timeout=10)
+
+    def meet(platform: Platform, post: Post, attempt: Attempt) -> Published:
+        attempt.leave()
+        both.wait()
+        return platform.accept_again(post)
+
+    for text in ("one", "two"):
+        world.platform.steps[text] = [meet]
+        world.item(text)
+    assert world.outbox.publish_due().published == 2
 
 
 def test_connectors_are_opened_once_for_each_thread(world: World) -> None:

@@ -13,6 +13,7 @@ import requests
 import tenacity
 import urllib3
 from pydantic import TypeAdapter, ValidationError
+from requests.utils import check_header_validity
 
 from connectors.base import (
     Attempt,
@@ -82,6 +83,7 @@ class Http:
         self.session.auth = _as_it_is
         self.secrets: set[str] = set()
         self._known_way: Way | None = None
+        self._blank: tuple[object, requests.PreparedRequest] | None = None
         # What the last commit was told: other calls are often counted apart, so they say nothing about posts.
         self.quota: Quota | None = None
 
@@ -192,7 +194,22 @@ class Http:
 
     def _request(self, method: str, path: str, request: dict[str, Any]) -> requests.PreparedRequest:
         # Not prepared by the session, which would look up the environment and merge cookies for each call.
-        headers = {**self.session.headers, **request.pop("headers", {})}
+        more, ours = request.pop("headers", {}), dict(self.session.headers)
+        if request.keys() != {"json"}:
+            return self._prepare(method, path, {**ours, **more}, **request)
+        same = method, self.base_url, path, ours
+        if self._blank is None or self._blank[0] != same:  # what is the same for every post, once
+            self._blank = same, self._prepare(method, path, ours)
+        prepared = self._blank[1].copy()
+        for header in more.items():
+            check_header_validity(header)
+        prepared.headers.update(more)
+        prepared.prepare_body(None, None, request["json"])
+        return prepared
+
+    def _prepare(
+        self, method: str, path: str, headers: Mapping[str, str | bytes], **request: Any
+    ) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         prepared.prepare(
             method, self.base_url + path.lstrip("/"), headers=headers, auth=self.session.auth, **request

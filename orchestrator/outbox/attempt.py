@@ -71,6 +71,7 @@ class LiveAttempt:
 
     def leave(self) -> None:
         """Record that the bytes leave now; raise `LeaseLostError` where they no longer may."""
+        self._means.turns.end()
         asked, engine = _Departure(self._means, self._claim), self._means.engine
         if self._claim.person_id:  # what other rooms are asked may raise: each alone
             self._deadline = db.together(engine, lambda session: _leave_alone(session, asked))

@@ -1,7 +1,6 @@
 """Works of several rounds -> a few threads that do them, in the order in which they were given."""
 
 import gc
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -9,9 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 Work = Callable[[], None]
-# Seconds. Who comes back from the disk or the network needs the interpreter for a moment, many times for each
-# post, and waits that long each time while another thread computes; Python's own value is 0.005.
-_TURN = 0.001
 
 
 class Crew:
@@ -65,8 +61,8 @@ class Crew:
 
 @cache
 def _settle() -> None:
-    """Make the interpreter fit for many threads that each need it for a moment; once for the process."""
-    sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
-    # What is there by now is code, mostly, and stays. To walk through it again with each full collection
-    # would stop every thread for 0.1 s.
+    """Have full collections leave out what is there by now: it is code, mostly, and stays.
+
+    To walk through all of it stops every thread for 0.1 s.
+    """
     gc.freeze()

@@ -83,8 +83,9 @@ def _kept(means: Means, claim: Claim, live: LiveAttempt, end: End, part: Accepte
 
 def _send(means: Means, claim: Claim, live: LiveAttempt, post: Post | None) -> End:
     try:
-        connector = means.accounts.open(claim.account, claim.connected_at)
-        said = _call(means, claim, live, connector, post or _post(means, claim))
+        with means.turns.one():
+            connector = means.accounts.open(claim.account, claim.connected_at)
+            said = _call(means, claim, live, connector, post or _post(means, claim))
     except Exception as error:  # the class says what happens next; nothing may escape unwritten
         end = end_of(error, live.left)
         if end.state is State.UNCERTAIN:

@@ -15,6 +15,7 @@ from orchestrator.db import utcnow
 from orchestrator.items import Item
 from orchestrator.outbox import rate
 from orchestrator.outbox.spend import Budgets
+from orchestrator.outbox.turns import Turns
 
 MayContact = Callable[[Session, Item], str]
 Bounced = Callable[[Session, Item, BouncedError], None]
@@ -64,6 +65,7 @@ class Means:
     rules: OutboxRules
     worker: str
     ports: Ports
+    turns: Turns = field(default_factory=Turns, compare=False)
 
     def now(self) -> datetime:
         """Return the present moment."""
