@@ -162,6 +162,7 @@ def test_what_nobody_takes_up_is_stuck() -> None:
         ("nothing-too-many", 238, True),
         ("nothing-error-before", 238, False),  # asked about after the first
         ("nothing-duplicate", 238, False),  # given back after the first
+        ("listing-duplicate", 238, False),
         ("key-lost-reply", 238, False),  # there after the first
         ("key-error-before", 15, False),  # few strikes: each finds a post of its own
     ],
