@@ -20,9 +20,7 @@ from faults.world import Setting, World, opened
 _CROWD = 120  # posts of each account that wait while the machine is struck
 _FEW = 24  # that wait while its platform is: what comes of one is not to wait for thousands of others
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
-_AGAIN = (
-    0.6  # the share of commits that is struck where a post is sent again: its pauses double at each strike
-)
+_EACH = 2  # strikes of one post at most, where it is sent again: its pauses double each time
 _BREATH = 0.3  # seconds
 KILLS = (6.0, 16.0)  # seconds between two, beside a platform's faults
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
@@ -97,23 +95,28 @@ def machine_faults(
 def _crowd(
     world: World, watch: Watch, cells: Sequence[Cell], enough: int = _CROWD, most: int | None = None
 ) -> None:
-    """Queue posts where fewer than half of what is enough wait, up to the most that a cell is to have."""
+    """Queue posts where fewer than half of what is enough wait, up to the most that a cell is to have.
+
+    Where looks are struck as well, all wait: so each meets one strike, and not a few of them all.
+    """
     queued, done = Counter(world.accounts.values()), Counter(map(world.accounts.get, watch.seen.done))
     for cell in cells:
-        account = cell.account
-        room = enough if most is None else min(enough, most - queued[account])
-        if room > 0 and queued[account] - done[account] < enough // 2:
+        account, wanted = cell.account, most if most is not None and _looked_for(cell) else enough
+        room = wanted if most is None else min(wanted, most - queued[account])
+        if room > 0 and queued[account] - done[account] < wanted // 2:
             world.queue(cell, room)
+
+
+def _looked_for(cell: Cell) -> bool:
+    return isinstance(cell.fault, Trouble) and cell.fault.look is not None
 
 
 def orders(cell: Cell, times: int) -> Iterator[Fault]:
     """Give what is ordered of the platform for a cell: strikes of its commits, and of looks after them."""
     assert isinstance(cell.fault, Trouble)
     commit = aimed(cell.fault.commit, cell, CREATES if cell.fault.creates else COMMITS[cell.repeat], times)
-    # Of few posts each may be struck until it is enough; of many, none would ever be through.
-    once = cell.repeat is Repeat.NOTHING and (cell.fault.unclear or cell.fault.refused)  # then it is done
-    often = cell.fault.again and not once and times > _FEW
-    yield replace(commit, rate=_AGAIN) if often else commit
+    each = 1 if cell.fault.refused else _EACH
+    yield replace(commit, each=each) if cell.fault.again else commit
     if cell.fault.look is not None and cell.repeat is not Repeat.NOTHING:
         yield aimed(cell.fault.look, cell, LOOKS[cell.repeat], times)
 

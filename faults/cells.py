@@ -77,7 +77,7 @@ TROUBLES = (
     Trouble("done late", "carried out after the caller gave up", Fault(Kind.SLOW_BEFORE, seconds=LATE)),
     Trouble("refused", "422, nothing done", Fault(Kind.REFUSED), unclear=False, refused=True),
     Trouble("duplicate", "422 'already posted', nothing done", Fault(Kind.DUPLICATE),
-            unclear=False, refused=True),
+            unclear=False, refused=True, again=True),
     _sure("revoked", "401 until a person connects the account again", Fault(Kind.REVOKED)),
     Trouble("lost, look 503", "accepted, reset; the next look meets 503",
             Fault(Kind.LOST_REPLY), Fault(Kind.ERROR_BEFORE, status=503), classes=_LOOKS),

@@ -156,23 +156,18 @@ def test_what_nobody_takes_up_is_stuck() -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "times", "share"),
+    ("account", "each"),
     [
-        ("key-error-before", 238, True),  # sent again: struck each time, few posts would meet all strikes
-        ("nothing-too-many", 238, True),
-        ("nothing-error-before", 238, False),  # asked about after the first
-        ("nothing-duplicate", 238, False),  # given back after the first
-        ("listing-duplicate", 238, False),
-        ("key-lost-reply", 238, False),  # there after the first
-        ("key-error-before", 15, False),  # few strikes: each finds a post of its own
+        ("key-error-before", 2),  # sent again: struck each time, few posts would meet all strikes
+        ("nothing-too-many", 2),
+        ("listing-duplicate", 1),  # given back, but not where an earlier try may have got through
+        ("key-lost-reply", None),  # there after the first
     ],
 )
-def test_posts_that_are_sent_again_are_let_through_at_some_tries(
-    account: str, times: int, share: bool
-) -> None:
+def test_posts_that_are_sent_again_get_through_at_last(account: str, each: int | None) -> None:
     cell = next(each for each in cells(TROUBLES) if each.account == account)
-    first, *_ = orders(cell, times)
-    assert (first.rate is not None, first.times) == (share, times)
+    first, *_ = orders(cell, 238)
+    assert (first.each, first.times) == (each, 238)
 
 
 # ---- what counts as wrong ---------------------------------------------------------------------

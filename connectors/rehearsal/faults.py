@@ -2,8 +2,9 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import ClassVar
@@ -64,7 +65,8 @@ class Fault:
 
     By script: the next `times` matching requests (None: all of them). By rate: each matching request with
     probability `rate`, at most `times` of them. `path` is a beginning, or with `*` in it the whole, where `*`
-    stands for anything; `account` "" means any.
+    stands for anything; `account` "" means any. `each` is how often at most the same request meets it: who
+    sends it again and again gets through.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a slip from outside is told
@@ -77,6 +79,7 @@ class Fault:
     method: str = "POST"
     path: str = "/api/v1/statuses"
     account: str = ""
+    each: int | None = None
 
     def matches(self, method: str, path: str, account: str) -> bool:
         """Say whether a request is one of those meant."""
@@ -89,6 +92,7 @@ class Fault:
 class _Order:
     fault: Fault
     left: int | None
+    met: Counter[str] = field(default_factory=Counter)  # by the request
 
 
 class Faults:
@@ -114,19 +118,28 @@ class Faults:
         with self._lock:
             return [order.fault for order in self._orders]
 
-    def draw(self, method: str, path: str, account: str) -> Fault | None:
-        """Return what shall go wrong with this request, and use that order up by one."""
+    def draw(self, method: str, path: str, account: str, same: str = "") -> Fault | None:
+        """Return what shall go wrong with this request, and use that order up by one.
+
+        `same` is what of a request stays when it is sent again.
+        """
         if not self._orders:
             return None
         with self._lock:
             for order in self._orders:
-                if order.fault.matches(method, path, account) and self._strikes(order.fault):
+                if order.fault.matches(method, path, account) and self._strikes(order, same):
                     self._use(order)
                     return order.fault
         return None
 
-    def _strikes(self, fault: Fault) -> bool:
-        return fault.rate is None or self._random.random() < fault.rate
+    def _strikes(self, order: _Order, same: str) -> bool:
+        each, rate = order.fault.each, order.fault.rate
+        if each is not None and order.met[same] >= each:
+            return False
+        strikes = rate is None or self._random.random() < rate
+        if each is not None:
+            order.met[same] += strikes
+        return strikes
 
     def _use(self, order: _Order) -> None:
         if order.left is None:

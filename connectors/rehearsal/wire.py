@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from http import HTTPStatus
 from io import BufferedIOBase
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -41,6 +42,12 @@ class Call:
     def path(self) -> str:
         """The path, decoded."""
         return unquote(urlsplit(self.target).path)
+
+    @property
+    def same(self) -> str:
+        """What stays when it is sent again: its key, else where it goes and what it brings."""
+        key = self.headers.get("idempotency-key", "")
+        return key or f"{self.method} {self.target} {sha256(self.body).hexdigest()}"
 
     @cached_property
     def query(self) -> dict[str, str]:

@@ -73,9 +73,9 @@ class Arrivals(Faults):
         self._lock_of_count = threading.Lock()
         self.count = 0
 
-    def draw(self, method: str, path: str, account: str) -> Fault | None:
+    def draw(self, method: str, path: str, account: str, same: str = "") -> Fault | None:
         """Return what goes wrong, and count it."""
-        fault = super().draw(method, path, account)
+        fault = super().draw(method, path, account, same)
         with self._lock_of_count:
             self.count += fault is not None
         return fault

@@ -571,6 +571,13 @@ def test_a_script_strikes_the_next_n_requests_it_is_meant_for(platform: Rehearsa
     assert [client.post("x").status_code for _ in range(3)] == [500, 500, 200]
 
 
+def test_a_request_that_is_sent_again_gets_through_at_last(platform: Rehearsal, client: Client) -> None:
+    platform.faults.add(Fault(Kind.ERROR_BEFORE, times=5, each=2))
+    assert [client.post("x").status_code for _ in range(3)] == [500, 500, 200]
+    assert [client.post("y").status_code for _ in range(3)] == [500, 500, 200]
+    assert [client.post("z").status_code for _ in range(2)] == [500, 200]  # the five are used up
+
+
 def test_orders_strike_one_after_another_until_cleared(platform: Rehearsal, client: Client) -> None:
     platform.faults.add(Fault(Kind.REFUSED), Fault(Kind.ERROR_BEFORE, times=None))
     assert [client.post("x").status_code for _ in range(4)] == [422, 500, 500, 500]
