@@ -7,6 +7,7 @@ import regex
 from connectors.base.facts import URL, Capabilities, Count, Video
 from connectors.base.messages import Media, Post
 
+_GRAPHEME = regex.compile(r"\X")  # https://www.unicode.org/reports/tr29/
 _REMOTE_MENTION = regex.compile(r"(?<![\w/=])(@\w[\w.-]*)@[\w.-]*\w")
 
 
@@ -24,7 +25,9 @@ def length(text: str, limits: Capabilities) -> int:
         return len(text.encode()) + extra
     if limits.count is Count.CHARACTERS:
         return len(text) + extra
-    return len(regex.findall(r"\X", text)) + extra
+    if text.isascii():  # there, only what ends a line is one of two
+        return len(text) - text.count("\r\n") + extra
+    return len(_GRAPHEME.findall(text)) + extra
 
 
 def problems(post: Post, limits: Capabilities) -> list[str]:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 import pytest
 import regex
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.base import (
     LeaseLostError,
@@ -203,6 +205,11 @@ def test_lengths_are_those_of_the_protocols_examples() -> None:
     for vector in vectors("length"):
         assert length(vector["text"], Bluesky.capabilities) == vector["graphemes"]
         assert len(vector["text"].encode()) == vector["utf8_bytes"]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_quick_way_to_count_plain_text_counts_as_unicode_does(text: str) -> None:
+    assert length(text, Bluesky.capabilities) == len(regex.findall(r"\X", text))
 
 
 def marked(text: str) -> list[tuple[str, str]]:
