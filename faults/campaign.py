@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from connectors.base import Repeat
 from connectors.rehearsal import COMMITS, LOOKS, Fault
@@ -21,6 +22,9 @@ _CROWD = 120  # posts of each account that wait while the machine is struck
 _FEW = 24  # that wait while its platform is: what comes of one is not to wait for thousands of others
 _SLOWLY = 0.1  # seconds a platform takes to answer then, so that many are under way
 _EACH = 2  # strikes of one post at most, where it is sent again: its pauses double each time
+# Looks at one container tell whose they are. Of looks through a list a share is struck; before a post whose
+# class is listing there is one that is no look, so that of theirs all may be.
+_SHARES: dict[Repeat, Any] = {Repeat.CONTAINER: {"each": 1}, Repeat.KEY: {"rate": 0.3}}
 _BREATH = 0.3  # seconds
 KILLS = (6.0, 16.0)  # seconds between two, beside a platform's faults
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
@@ -118,7 +122,7 @@ def orders(cell: Cell, times: int) -> Iterator[Fault]:
     each = 1 if cell.fault.refused else _EACH
     yield replace(commit, each=each) if cell.fault.again else commit
     if cell.fault.look is not None and cell.repeat is not Repeat.NOTHING:
-        yield aimed(cell.fault.look, cell, LOOKS[cell.repeat], times)
+        yield replace(aimed(cell.fault.look, cell, LOOKS[cell.repeat], times), **_SHARES.get(cell.repeat, {}))
 
 
 def _next_kill(rnd: random.Random, size: Size) -> float:

@@ -170,6 +170,22 @@ def test_posts_that_are_sent_again_get_through_at_last(account: str, each: int |
     assert (first.each, first.times) == (each, 238)
 
 
+@pytest.mark.parametrize(
+    ("account", "each", "rate"),
+    [
+        ("container-lost,-look-503", 1, None),
+        ("key-lost,-look-503", None, 0.3),
+        ("listing-lost,-look-503", None, None),
+    ],
+)
+def test_looks_are_struck_so_that_no_post_meets_most_of_them(
+    account: str, each: int | None, rate: float | None
+) -> None:
+    cell = next(each for each in cells(TROUBLES) if each.account == account)
+    _, look = orders(cell, 238)
+    assert (look.each, look.rate, look.method) == (each, rate, "GET")
+
+
 # ---- what counts as wrong ---------------------------------------------------------------------
 
 NOTHING = Cell(LOST_REPLY, Repeat.NOTHING)
