@@ -24,7 +24,7 @@ from orchestrator.outbox import AttemptRow, Lease, Settled
 
 _EVERY = 0.4  # seconds
 _LOOKS_AFTER = 2.0  # seconds: a person is not quick, and late work on the platform has ended by then
-_COMES_BY = 90.0  # seconds: longer than a notice may be in the hands of a worker that died
+_COMES_BY = 240.0  # seconds: longer than a notice may be in the hands of workers that died
 _DONE = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 
 
