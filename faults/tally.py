@@ -76,6 +76,7 @@ class Ended:
     item: str
     account: str
     status: str
+    reason: str
 
 
 def tally(world: World, seen: Seen, hits: Hits, stated: float = STATED) -> list[Row]:
@@ -91,7 +92,7 @@ def tally(world: World, seen: Seen, hits: Hits, stated: float = STATED) -> list[
 
 def _ended(world: World) -> list[Ended]:
     with db.reading(world.engine) as session:
-        found = session.exec(select(Item.id, Item.account, Item.status))
+        found = session.exec(select(Item.id, Item.account, Item.status, Item.reason))
         return [Ended(*each) for each in found]
 
 
@@ -99,7 +100,10 @@ def _ours(world: World, rows: dict[str, Row], seen: Seen) -> None:
     for each in _ended(world):
         row = rows[each.account]
         row.posts += 1
-        row.given_back += each.status in (Status.FAILED, Status.HELD, Status.CANCELLED, Status.EXPIRED)
+        if each.status in (Status.FAILED, Status.HELD, Status.CANCELLED, Status.EXPIRED):
+            row.given_back += 1
+            if not (isinstance(row.cell.fault, Trouble) and row.cell.fault.refused):
+                row.notes.append(f"{each.item} {each.status}: {each.reason}")
         row.asked += len(seen.asked.get(each.item, ()))
 
 
