@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 
 from sqlmodel import col, select
 
@@ -24,6 +25,7 @@ class Hits:
     attempts: dict[str, int] = field(default_factory=dict)  # by account
     unclear: dict[str, int] = field(default_factory=dict)  # of them, those whose bytes may have left
     ended: dict[str, float] = field(default_factory=dict)  # by item, steady seconds
+    down_until: float = -inf  # the end of the last outage, which every worker felt; steady seconds
 
     def add(self, found: list[tuple[str, str, str]], ended: float) -> None:
         """Take in (account, item, state) of what was under way."""
@@ -107,7 +109,8 @@ def outage(down: Callable[[], None], up: Callable[[], None], longest: float) -> 
             time.sleep(rnd.uniform(0.1, longest))
         finally:
             up()
-        hits.add(found, time.monotonic())
+        hits.down_until = time.monotonic()
+        hits.add(found, hits.down_until)
         world.crew.refill()
 
     return strike

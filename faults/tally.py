@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 
 from sqlmodel import col, func, select
 
@@ -165,7 +166,7 @@ def _unanswered(world: World) -> Counter[str]:
 
 
 def _recovery(world: World, rows: dict[str, Row], seen: Seen, hits: Hits, stated: float) -> None:
-    ends, open_ = _last_ends(world, hits), _open(world)
+    ends, open_ = _last_ends(world, seen, hits), _open(world)
     for item, account in world.accounts.items():
         asked = seen.asked.get(item, [])
         moments = [at for at in (*asked, seen.done.get(item)) if at is not None]
@@ -184,9 +185,13 @@ def _open(world: World) -> set[str]:
     return {each.item for each in _ended(world) if each.status not in _FINAL}
 
 
-def _last_ends(world: World, hits: Hits) -> dict[str, float]:
-    """Return when the last fault was over for each item that was struck."""
-    ends = dict(hits.ended)
+def _last_ends(world: World, seen: Seen, hits: Hits) -> dict[str, float]:
+    """Return when the last fault was over for each item that was struck.
+
+    What was struck by an outage and not done before the next one met that as well.
+    """
+    ends = {item: at if seen.done.get(item, inf) <= hits.down_until else max(at, hits.down_until)
+            for item, at in hits.ended.items()}  # fmt: skip
     if any(isinstance(cell.fault, Trouble) for cell in world.cells.values()):
         for item, at in _ends(world).items():
             ends[item] = max(at, ends.get(item, at))
