@@ -33,6 +33,7 @@ from tests.fake_platform import (
     lost_answer,
     lost_request,
     raising,
+    refusing,
     with_repeat,
 )
 from tests.outbox_world import RULES, World, make_world, ports, sqlite
@@ -126,6 +127,23 @@ def test_an_item_that_kills_its_workers_is_given_back_in_the_end(world: World) -
         world.outbox.recover()
     assert world.status(one) == Status.FAILED
     assert "50 tries ended without an answer" in str(world.get(one).reason)
+
+
+def test_a_login_that_was_refused_often_says_nothing_about_the_workers(world: World, tmp_path: Path) -> None:
+    one, good = world.item("one"), {"server": str(tmp_path), "token": TOKEN}
+    world.platform.steps["one"] = [refusing(UnauthorizedError("no")) for _ in range(60)]
+    for _ in range(60):
+        world.outbox.publish_due()
+        assert world.status(one) == Status.HELD
+        world.clock.move(minutes=1)
+        world.accounts.connect("fake", "brand", good, "ada", world.clock.now)
+        with db.writing(world.engine) as session:
+            assert world.outbox.release(session, "brand") == 1
+    claim(means(world), world.clock.now, 1)  # and its worker dies
+    world.clock.move(seconds=60)
+    world.outbox.recover()
+    assert world.status(one) == Status.QUEUED
+    assert world.outbox.publish_due().published == 1
 
 
 def _die_after(world: World, text: str, accepted: bool) -> None:

@@ -66,6 +66,7 @@ _DIED = Patience(spends=False, longest=60.0)  # its worker did; MANY of them are
 _LOOKS = Patience(spends=False)  # a look that cannot be made now
 _BY_NAME = {"": _DIED, **{kind.__name__: patience for kind, patience in _PATIENCE.items()}}
 _FREE = [name for name, patience in _BY_NAME.items() if not patience.spends]
+_UNANSWERED = ("", LeaseLostError.__name__, OutsideError.__name__)
 _LONGEST_ANSWER = 86_400.0  # seconds: a platform that asks for more is asked again after a day
 _REASON_LENGTH = 500
 MANY = 50  # so many tries that never ended point at the item, not at the workers
@@ -230,7 +231,7 @@ def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple
     session.flush()
     tries, patience = _spent(session, row), _patience(row)
     spent = patience.spends and tries > means.rules.retries
-    if spent or (row.number >= MANY and row.error_type != LimitedError.__name__):
+    if spent or unanswered(session, row) >= MANY:
         return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
     counted = tries if patience.spends else row.number
     at = means.now() + pause(row.item_id, max(counted, 1), row.retry_after, patience)
@@ -250,6 +251,14 @@ def _spent(session: Session, row: AttemptRow) -> int:
     spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
     mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
     return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, spends)).one()
+
+
+def unanswered(session: Session, row: AttemptRow) -> int:
+    """Count the tries at a revision whose worker died, or that trouble on our side kept from an answer."""
+    ours = or_(AttemptRow.state == State.TEMPORARY, AttemptRow.state == State.UNCERTAIN)
+    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
+    none = col(AttemptRow.error_type).in_(_UNANSWERED)
+    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, ours, none)).one()
 
 
 def became(what: Published) -> Status:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Changes, Item, Status
-from orchestrator.outbox.ends import MANY, settle
+from orchestrator.outbox.ends import MANY, settle, unanswered
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
@@ -68,10 +68,12 @@ def _lapsed(means: Means, session: Session, row: AttemptRow) -> None:
 
 
 def _back(session: Session, row: AttemptRow, now: datetime) -> None:
-    if row.number < MANY:
+    session.flush()
+    tries = unanswered(session, row)
+    if tries < MANY:
         items.shift(session, row.item_id, Status.UNCERTAIN, Status.QUEUED, Changes(reason=""), now)
         return
-    reason = f"{row.number} tries ended without an answer; look at the log of the workers"
+    reason = f"{tries} tries ended without an answer; look at the log of the workers"
     items.shift(session, row.item_id, Status.UNCERTAIN, Status.FAILED, Changes(reason=reason), now)
 
 
