@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from connectors.base import (
     Attempt,
+    LimitedError,
     Post,
     Published,
     RejectedError,
@@ -127,6 +128,17 @@ def test_an_item_that_kills_its_workers_is_given_back_in_the_end(world: World) -
         world.outbox.recover()
     assert world.status(one) == Status.FAILED
     assert "50 tries ended without an answer" in str(world.get(one).reason)
+
+
+def test_tries_that_ended_otherwise_make_no_pause_longer(world: World) -> None:
+    world.platform.steps["one"] = [refusing(LimitedError("slow down", 1))]
+    one = world.item("one")
+    for _ in range(12):
+        claim(means(world), world.clock.now, 1)  # and its worker dies
+        world.clock.move(seconds=60)
+        world.outbox.recover()
+    world.outbox.publish_due()
+    assert world.get(one).leave_at - world.clock.now <= timedelta(seconds=2)
 
 
 def test_a_login_that_was_refused_often_says_nothing_about_the_workers(world: World, tmp_path: Path) -> None:

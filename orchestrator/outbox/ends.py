@@ -233,7 +233,7 @@ def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple
     spent = patience.spends and tries > means.rules.retries
     if spent or unanswered(session, row) >= MANY:
         return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
-    counted = tries if patience.spends else row.number
+    counted = tries if patience.spends else _alike(session, row)
     at = means.now() + pause(row.item_id, max(counted, 1), row.retry_after, patience)
     return Status.QUEUED, Changes(reason=reason, leave_at=at)
 
@@ -251,6 +251,13 @@ def _spent(session: Session, row: AttemptRow) -> int:
     spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
     mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
     return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, spends)).one()
+
+
+def _alike(session: Session, row: AttemptRow) -> int:
+    """Count the tries at a revision that ended as this one did: only these make its pause longer."""
+    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
+    alike = (AttemptRow.error_type == row.error_type, col(AttemptRow.ended_at).is_not(None))
+    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, *alike)).one()
 
 
 def unanswered(session: Session, row: AttemptRow) -> int:
