@@ -107,7 +107,7 @@ def _crowd(
     for cell in cells:
         account, wanted = cell.account, most if most is not None and _looked_for(cell) else enough
         room = wanted if most is None else min(wanted, most - queued[account])
-        if room > 0 and queued[account] - done[account] < wanted // 2:
+        if room > 0 and queued[account] - done[account] < max(wanted // 2, 1):
             world.queue(cell, room)
 
 
