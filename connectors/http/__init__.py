@@ -195,7 +195,8 @@ class Http:
     def _request(self, method: str, path: str, request: dict[str, Any]) -> requests.PreparedRequest:
         # Not prepared by the session, which would look up the environment and merge cookies for each call.
         more, ours = request.pop("headers", {}), dict(self.session.headers)
-        if request.keys() != {"json"}:
+        # Who signs each request (DPoP) has nothing that stays.
+        if request.keys() != {"json"} or self.session.auth is not _as_it_is:
             return self._prepare(method, path, {**ours, **more}, **request)
         same = method, self.base_url, path, ours
         if self._blank is None or self._blank[0] != same:  # what is the same for every post, once
