@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -557,4 +558,4 @@ def test_a_package_that_cannot_be_loaded_is_told_once_and_keeps_nothing_else_awa
 def _bring(monkeypatch: pytest.MonkeyPatch, *entries: Entry) -> None:
     found = {connectors.GROUP: list(entries)}
     monkeypatch.setattr(connectors, "entry_points", lambda group: found.get(group, []))
-    monkeypatch.setattr(connectors, "_TOLD", set())
+    monkeypatch.setattr(connectors, "_others", cache(connectors._others.__wrapped__))
