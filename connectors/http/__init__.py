@@ -193,28 +193,18 @@ class Http:
             raise UncertainError(f"{self.host} accepted, but its answer could not be read.") from error
 
     def _request(self, method: str, path: str, request: dict[str, Any]) -> requests.PreparedRequest:
-        # Not prepared by the session, which would look up the environment and merge cookies for each call.
-        more, ours = request.pop("headers", {}), dict(self.session.headers)
-        # Who signs each request (DPoP) has nothing that stays.
-        if request.keys() != {"json"} or self.session.auth is not _as_it_is:
-            return self._prepare(method, path, {**ours, **more}, **request)
-        same = method, self.base_url, path, ours
-        if self._blank is None or self._blank[0] != same:  # what is the same for every post, once
-            self._blank = same, self._prepare(method, path, ours)
+        # Not prepared by the session, which would look up the environment and merge cookies for each call;
+        # and what stays the same from post to post is prepared once. Who signs signs what goes out.
+        more, params = request.pop("headers", {}), request.pop("params", None)
+        same = method, self.base_url + path.lstrip("/"), params, dict(self.session.headers)
+        if self._blank is None or self._blank[0] != same:
+            self._blank = same, _blank(*same)
         prepared = self._blank[1].copy()
         for header in more.items():
             check_header_validity(header)
         prepared.headers.update(more)
-        prepared.prepare_body(None, None, request["json"])
-        return prepared
-
-    def _prepare(
-        self, method: str, path: str, headers: Mapping[str, str | bytes], **request: Any
-    ) -> requests.PreparedRequest:
-        prepared = requests.PreparedRequest()
-        prepared.prepare(
-            method, self.base_url + path.lstrip("/"), headers=headers, auth=self.session.auth, **request
-        )
+        prepared.prepare_body(**{"data": None, "files": None, **request})
+        prepared.prepare_auth(self.session.auth)
         return prepared
 
     def _way(self) -> Way:
@@ -310,6 +300,17 @@ def _reader(shape: type[Shape]) -> TypeAdapter[Shape]:
     if shape not in _READERS:
         _READERS[shape] = TypeAdapter(shape)
     return _READERS[shape]
+
+
+def _blank(
+    method: str, url: str, params: Any, headers: Mapping[str, str | bytes]
+) -> requests.PreparedRequest:
+    """Prepare a request without a body."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.prepare_url(url, params)
+    prepared.prepare_headers(headers)
+    return prepared
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -139,8 +139,7 @@ class Mastodon(Holding):
     def send(self, post: Post, attempt: Attempt, **more: str) -> Response:
         """Make the one request of a post, with whatever else belongs to it."""
         limits = self.known()
-        if post.media:
-            post = replace(post, media=tuple(fit(each, limits) for each in post.media))
+        post = replace(post, media=tuple(fit(each, limits) for each in post.media))
         self.check(post)
         # Where keys are kept, the time of the attempt bounds a look well enough: the worst that it can take
         # for the post is one that says the same and was made in those minutes. A listing alone needs more.

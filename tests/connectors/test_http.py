@@ -575,6 +575,49 @@ NOW = datetime(2026, 8, 22, 10, 0, 0, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=90)
 
 
+# ---- what stays from one commit to the next ---------------------------------------------------
+
+
+def test_each_commit_has_its_own_words_and_headers(platform: Platform, http: Http) -> None:
+    platform.routes[POST] = FINE
+    http.commit(ContractAttempt(), "POST", "/things", json={"n": 1}, headers={"Idempotency-Key": "a"})
+    http.commit(ContractAttempt(), "POST", "/things", json={"n": 22})
+    http.session.headers["Authorization"] = "Bearer renewed"
+    http.commit(ContractAttempt(), "POST", "/things", data={"n": "3"})
+    http.commit(ContractAttempt(), "POST", "/things", params={"of": "x"})
+    calls = platform.calls(POST)
+    assert [call.body for call in calls] == [b'{"n": 1}', b'{"n": 22}', b"n=3", b""]
+    assert [call.headers.get("Idempotency-Key") for call in calls] == ["a", None, None, None]
+    assert [call.headers["Content-Length"] for call in calls] == ["8", "9", "3", "0"]
+    assert calls[2].headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert [call.headers["Authorization"] for call in calls][1:3] == ["Bearer s3cret-t0ken", "Bearer renewed"]
+    assert calls[3].query == "of=x"
+
+
+def test_who_signs_requests_signs_each_as_it_goes_out(platform: Platform, http: Http) -> None:
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Signed"] = f"{request.url}: {request.body!r}"
+        return request
+
+    platform.routes[POST] = FINE
+    http.session.auth = sign
+    for n in (1, 2):
+        http.commit(ContractAttempt(), "POST", "/things", json={"n": n})
+    url = f"{platform.url}/things"
+    assert [call.headers["Signed"] for call in platform.calls(POST)] == [
+        f"{url}: b'{{\"n\": {n}}}'" for n in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("value", ["two\r\nlines", " blank"])
+def test_a_header_that_would_break_the_request_never_leaves(
+    platform: Platform, http: Http, value: str
+) -> None:
+    with pytest.raises(ConnectorError):
+        http.commit(ContractAttempt(), "POST", "/things", json={}, headers={"Idempotency-Key": value})
+    assert platform.calls(POST) == []
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
