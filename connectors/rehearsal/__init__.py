@@ -150,7 +150,7 @@ class Rehearsal:
             return self._control.answer(call)
         account = self._front.caller(call)
         name = account.name if account else ""
-        fault = self.faults.draw(call.method, call.path, name, call.same)
+        fault = self.faults.draw(call, name)
         if fault is not None:
             self._prepare(fault, name)
             call = _marked(call, fault)

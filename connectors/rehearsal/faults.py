@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from connectors.base import Repeat
+from connectors.rehearsal.wire import Call
 
 
 class Kind(StrEnum):
@@ -118,27 +119,24 @@ class Faults:
         with self._lock:
             return [order.fault for order in self._orders]
 
-    def draw(self, method: str, path: str, account: str, same: str = "") -> Fault | None:
-        """Return what shall go wrong with this request, and use that order up by one.
-
-        `same` is what of a request stays when it is sent again.
-        """
+    def draw(self, call: Call, account: str) -> Fault | None:
+        """Return what shall go wrong with this request of an account, and use that order up by one."""
         if not self._orders:
             return None
         with self._lock:
             for order in self._orders:
-                if order.fault.matches(method, path, account) and self._strikes(order, same):
+                if order.fault.matches(call.method, call.path, account) and self._strikes(order, call):
                     self._use(order)
                     return order.fault
         return None
 
-    def _strikes(self, order: _Order, same: str) -> bool:
+    def _strikes(self, order: _Order, call: Call) -> bool:
         each, rate = order.fault.each, order.fault.rate
-        if each is not None and order.met[same] >= each:
+        if each is not None and order.met[call.same] >= each:
             return False
         strikes = rate is None or self._random.random() < rate
         if each is not None:
-            order.met[same] += strikes
+            order.met[call.same] += strikes
         return strikes
 
     def _use(self, order: _Order) -> None:

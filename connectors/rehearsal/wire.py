@@ -43,7 +43,7 @@ class Call:
         """The path, decoded."""
         return unquote(urlsplit(self.target).path)
 
-    @property
+    @cached_property
     def same(self) -> str:
         """What stays when it is sent again: its key, else where it goes and what it brings."""
         key = self.headers.get("idempotency-key", "")

@@ -21,6 +21,7 @@ from sqlmodel import func, select
 from connectors.base import Capabilities, Post, Repeat
 from connectors.practice import Practice
 from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Faults, Kind, Rehearsal
+from connectors.rehearsal.wire import Call
 from orchestrator import Orchestrator, db, items
 from orchestrator.errors import OutsideError
 from orchestrator.items import Item, Status
@@ -73,9 +74,9 @@ class Arrivals(Faults):
         self._lock_of_count = threading.Lock()
         self.count = 0
 
-    def draw(self, method: str, path: str, account: str, same: str = "") -> Fault | None:
+    def draw(self, call: Call, account: str) -> Fault | None:
         """Return what goes wrong, and count it."""
-        fault = super().draw(method, path, account, same)
+        fault = super().draw(call, account)
         with self._lock_of_count:
             self.count += fault is not None
         return fault
