@@ -38,11 +38,14 @@ class SealedMemory(MutableMapping[str, str]):
         So threads that all begin at the same moment read it once. A login whose token is renewed changes
         without being connected anew: its row is always read.
         """
+        if connected_at is None:
+            return self.read()
         with self._reading:
             row, at = self._last
-            if row is None or connected_at is None or row.connected_at != connected_at or row.renew_at:
-                return self.read()
-            return row if time.monotonic() - at < _JUST else self.read()
+            just = row is not None and time.monotonic() - at < _JUST
+            if row is not None and just and row.connected_at == connected_at and not row.renew_at:
+                return row
+            return self.read()
 
     def read(self) -> Account:
         """Return the account's row and take over its memory; raise `OutsideError` if there is none.
