@@ -19,7 +19,7 @@ from connectors.base import (
     UncertainError,
 )
 from orchestrator import db
-from orchestrator.errors import CheckError, ConflictError
+from orchestrator.errors import CheckError, ConflictError, OutsideError
 from orchestrator.items import Status
 from orchestrator.outbox import Decision, Lease, look
 from orchestrator.outbox.attempt import LiveAttempt
@@ -128,6 +128,18 @@ def test_an_item_that_kills_its_workers_is_given_back_in_the_end(world: World) -
         world.outbox.recover()
     assert world.status(one) == Status.FAILED
     assert "50 tries ended without an answer" in str(world.get(one).reason)
+
+
+def test_a_post_that_trouble_of_ours_keeps_from_every_answer_is_given_back_in_the_end(world: World) -> None:
+    one = world.item("one")
+    world.platform.steps["one"] = [raising(OutsideError("the key is gone")) for _ in range(50)]
+    for _ in range(50):
+        assert world.status(one) == Status.QUEUED
+        with pytest.raises(OutsideError, match="the key is gone"):
+            world.outbox.publish_due()
+        world.clock.move(minutes=1)
+    assert world.status(one) == Status.FAILED
+    assert world.get(one).reason == "gave up after 50 tries that got no answer: the key is gone"
 
 
 def test_tries_that_ended_otherwise_make_no_pause_longer(world: World) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 from sqlmodel import Session, col, func, or_, select
 
 from connectors.base import (
@@ -67,6 +67,7 @@ _LOOKS = Patience(spends=False)  # a look that cannot be made now
 _BY_NAME = {"": _DIED, **{kind.__name__: patience for kind, patience in _PATIENCE.items()}}
 _FREE = [name for name, patience in _BY_NAME.items() if not patience.spends]
 _UNANSWERED = ("", LeaseLostError.__name__, OutsideError.__name__)
+_CAME_TO_NOTHING = col(AttemptRow.state).in_((State.TEMPORARY, State.UNCERTAIN))
 _LONGEST_ANSWER = 86_400.0  # seconds: a platform that asks for more is asked again after a day
 _REASON_LENGTH = 500
 MANY = 50  # so many tries that never ended point at the item, not at the workers
@@ -231,8 +232,10 @@ def again(means: Means, session: Session, row: AttemptRow, reason: str) -> tuple
     session.flush()
     tries, patience = _spent(session, row), _patience(row)
     spent = patience.spends and tries > means.rules.retries
-    if spent or unanswered(session, row) >= MANY:
-        return Status.FAILED, Changes(reason=f"gave up after {max(tries, 1)} tries: {reason}")
+    if spent:
+        return Status.FAILED, Changes(reason=f"gave up after {tries} tries: {reason}")
+    if hopeless(session, row):
+        return Status.FAILED, Changes(reason=f"gave up after {MANY} tries that got no answer: {reason}")
     counted = tries if patience.spends else _alike(session, row)
     at = means.now() + pause(row.item_id, max(counted, 1), row.retry_after, patience)
     return Status.QUEUED, Changes(reason=reason, leave_at=at)
@@ -248,24 +251,24 @@ def _patience(row: AttemptRow) -> Patience:
 def _spent(session: Session, row: AttemptRow) -> int:
     """Count the tries at a revision that spend its budget: refused for now, or lost on the way."""
     lost = (col(AttemptRow.settled) == Settled.NOT_THERE) & (col(AttemptRow.settled_by) == LOOK)
-    spends = or_(AttemptRow.state == State.TEMPORARY, lost) & col(AttemptRow.error_type).not_in(_FREE)
-    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
-    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, spends)).one()
+    spends = or_(AttemptRow.state == State.TEMPORARY, lost)
+    return _count(session, row, spends, col(AttemptRow.error_type).not_in(_FREE))
 
 
 def _alike(session: Session, row: AttemptRow) -> int:
     """Count the tries at a revision that ended as this one did: only these make its pause longer."""
-    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
-    alike = (AttemptRow.error_type == row.error_type, col(AttemptRow.ended_at).is_not(None))
-    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, *alike)).one()
+    return _count(session, row, col(AttemptRow.error_type) == row.error_type, _CAME_TO_NOTHING)
 
 
-def unanswered(session: Session, row: AttemptRow) -> int:
-    """Count the tries at a revision whose worker died, or that trouble on our side kept from an answer."""
-    ours = or_(AttemptRow.state == State.TEMPORARY, AttemptRow.state == State.UNCERTAIN)
-    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
+def hopeless(session: Session, row: AttemptRow) -> bool:
+    """Say whether so many tries at a revision got no answer: their worker died, or we had trouble."""
     none = col(AttemptRow.error_type).in_(_UNANSWERED)
-    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, ours, none)).one()
+    return row.number >= MANY and _count(session, row, none, _CAME_TO_NOTHING) >= MANY
+
+
+def _count(session: Session, row: AttemptRow, *which: ColumnElement[bool]) -> int:
+    mine = (AttemptRow.item_id == row.item_id, AttemptRow.rev == row.rev)
+    return session.exec(select(func.count()).select_from(AttemptRow).where(*mine, *which)).one()
 
 
 def became(what: Published) -> Status:

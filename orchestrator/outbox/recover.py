@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from orchestrator import db, items
 from orchestrator.accounts import CONNECTED, Account
 from orchestrator.items import Changes, Item, Status
-from orchestrator.outbox.ends import MANY, settle, unanswered
+from orchestrator.outbox.ends import MANY, hopeless, settle
 from orchestrator.outbox.means import Means
 from orchestrator.outbox.tables import AttemptRow, Lease, Settled, State
 
@@ -69,11 +69,10 @@ def _lapsed(means: Means, session: Session, row: AttemptRow) -> None:
 
 def _back(session: Session, row: AttemptRow, now: datetime) -> None:
     session.flush()
-    tries = unanswered(session, row)
-    if tries < MANY:
+    if not hopeless(session, row):
         items.shift(session, row.item_id, Status.UNCERTAIN, Status.QUEUED, Changes(reason=""), now)
         return
-    reason = f"{tries} tries ended without an answer; look at the log of the workers"
+    reason = f"{MANY} tries ended without an answer; look at the log of the workers"
     items.shift(session, row.item_id, Status.UNCERTAIN, Status.FAILED, Changes(reason=reason), now)
 
 
