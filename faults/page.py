@@ -103,7 +103,12 @@ fault's end to done or asked, as seen by somebody who looks two or three times a
 machine that has more to do is in them.
 
 The faults of a platform strike while workers are killed beside them, every {KILLS[0]:g} to {KILLS[1]:g}
-seconds or more. Listings show a post {LAG:g} s late; the platform announces {ANNOUNCED_LAG:g} s.
+seconds or more. A post that is sent again meets its fault at most twice, where it is refused at most once;
+of the looks through a list, where keys are known, three in ten are struck, and where containers are, each
+once. Listings show a post {LAG:g} s late; the platform announces {ANNOUNCED_LAG:g} s.
+
+Each cell is a run of its own, kept in a file, and counts once it ended well. One that ended badly is made
+again by the next run, which is how those came about that a machine with too much to do had kept from ending.
 
 {kinds}
 

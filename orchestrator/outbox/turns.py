@@ -14,7 +14,7 @@ class Turns:
 
     Python shares itself out among all threads that compute. So 32 posts whose answers came in one moment
     would come to their next departure in one moment too, each as late as the last of them, and would stay
-    together from there on: 20 ms of every 200. In a line each leaves once its own part is computed, and the
+    together from there on: 15 ms of every 200. In a line each leaves once its own part is computed, and the
     line stays drawn out.
     """
 
