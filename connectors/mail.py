@@ -21,6 +21,7 @@ from connectors.base import (
     Attempt,
     BouncedError,
     ConnectorError,
+    Fence,
     RejectedError,
     TemporaryError,
     UnauthorizedError,
@@ -99,8 +100,9 @@ class Mail:
             smtp.ends = _ends(attempt)  # leaving sets the deadline anew
             # A message whose final dot never left is dropped by the server: RFC 5321, 4.1.1.10 and 3.8.
             smtp.send(payload)
+            fence = Fence(_left(smtp.ends) + attempt.margin / 2)
             _in_time(smtp, attempt)
-            reply = _end(smtp, self.host)
+            reply = _end(smtp, self.host, fence)
             _judge_end(reply, message)
             smtp.part()
         return str(reply)
@@ -244,11 +246,12 @@ def _address(message: EmailMessage, header: str) -> str:
     return str(one.addr_spec)
 
 
-def _end(smtp: _Line, host: str) -> Reply:
+def _end(smtp: _Line, host: str, fence: Fence) -> Reply:
     """Send the final dot: the commit. From here on silence may mean that it was accepted."""
     smtp.timeout = math.inf  # the deadline alone bounds this wait
     try:
-        smtp.send(b".\r\n")
+        with fence:
+            smtp.send(b".\r\n")
         return Reply.of(smtp.getreply())
     except _FAULTS as error:
         raise UncertainError(f"{host} got the whole message, but its answer was lost ({error}).") from error

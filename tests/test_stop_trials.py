@@ -26,14 +26,20 @@ def write(folder: Path, *lines: dict[str, object]) -> Path:
 
 
 def test_rounds_are_told_apart_by_seed_and_one_that_never_ended_keeps_its_trials(tmp_path: Path) -> None:
-    file = write(tmp_path, {"seed": 1, "trial": TRIAL}, {"seed": 2, "trial": TRIAL}, {"seed": 1, "end": END})
+    file = write(
+        tmp_path,
+        {"seed": 1, "trial": TRIAL},
+        {"seed": 2, "trial": {**TRIAL, "fenced": True}},
+        {"seed": 1, "end": END},
+    )
     one, two = rounds(file)
     assert (one.seed, one.ended, len(one.run.trials), one.run.posts) == (1, True, 1, 100)
     assert (two.seed, two.ended, len(two.run.trials), two.run.posts) == (2, False, 1, 0)
     assert (wrong(one), wrong(two)) == ([], [])
     text = page(tmp_path)
     assert (
-        "| SQLite | abc | 2 | 25 | 25.0 | 8 | 0 | 0 | 4.0 / 4.0 s | 1 of 2 | 100 | 0 | 0 | 9 to 10 |" in text
+        "| SQLite | abc | 2 | 25 | 25.0 | 8 | 0 | 1 | 0 | 4.0 / 4.0 s | 1 of 2 | 100 | 0 | 0 | 9 to 10 |"
+        in text
     )
     assert "Nothing left after a stop, was copied or lost." in text
 
@@ -41,13 +47,14 @@ def test_rounds_are_told_apart_by_seed_and_one_that_never_ended_keeps_its_trials
 def test_what_left_after_a_stop_was_lost_or_out_of_pace_is_told(tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        {"seed": 1, "trial": {**TRIAL, "accepted_after": 1}},
+        {"seed": 1, "trial": {**TRIAL, "accepted_after": 1, "late": ["'Post 3' of key"]}},
         {"seed": 1, "end": {**END, "lost": 2, "failed": ["no room"], "paced": [0, 30]}},
     )
     assert wrong(rounds(file)[0]) == [
         "seed 1: 1 accepted after stop",
         "seed 1: 2 lost",
         "seed 1: resumed out of pace: (0, 30)",
+        "seed 1: 'Post 3' of key",
     ]
     text = page(tmp_path)
     assert "seed 1: 2 lost" in text

@@ -25,6 +25,7 @@ from connectors.base.facts import (
     Video,
     Window,
 )
+from connectors.base.fence import Fence
 from connectors.base.limits import length, problems
 from connectors.base.messages import Attempt, Media, Offered, Post, Published, Quota, Reading, Scheduled
 
@@ -38,6 +39,7 @@ __all__ = [
     "ConnectorError",
     "Count",
     "Dance",
+    "Fence",
     "LeaseLostError",
     "LimitedError",
     "Media",

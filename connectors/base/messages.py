@@ -116,6 +116,11 @@ class Attempt(Protocol):
         """Return the seconds until the deadline, by the clock that the deadline was set by."""
         ...
 
+    @property
+    def margin(self) -> float:
+        """How many seconds after the deadline others may first believe that nothing leaves any more."""
+        ...
+
     def keep(self, name: str, value: str) -> str:
         """Store what makes a second try safe; it is durable when this returns. Give back the value."""
         ...

@@ -17,6 +17,7 @@ class ContractAttempt:
         self.journal: list[str] = []
         self.lease_lost = False
         self.others: set[str] = set()
+        self.margin = 30.0
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""

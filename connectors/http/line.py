@@ -5,6 +5,8 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -13,7 +15,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-from connectors.base import Attempt, TemporaryError, UncertainError
+from connectors.base import Attempt, Fence, TemporaryError, UncertainError
 from connectors.http.watch import WATCH, Alarm
 
 
@@ -71,6 +73,7 @@ class Line:
         self._head = b""
         self._begun = False  # the first byte is with the kernel
         self._ends = 0.0  # of the clock that nobody sets
+        self._fence: Fence | None = None
         self._alarm: Alarm | None = None
         self._connection: HTTPConnection | None = None
 
@@ -97,26 +100,37 @@ class Line:
         self._ends = time.monotonic()
         seconds = self._seconds()
         self._ends += seconds
+        # Half of the margin is ours, and half for clocks that differ; by then the line has long been cut.
+        self._fence = Fence(seconds + self.attempt.margin / 2)
         self.left = True
         _drop_what_is_late(connection.sock, seconds)
         # A time-out of urllib3 starts again with every piece; only a cut line ends a trickle.
         sock = connection.sock
         self._connection, self._alarm = connection, WATCH.set(seconds, lambda: self._cut_off(sock))
 
-    def hold(self) -> None:
-        """Let no byte go when the time is over; asked in the sending thread, right before each piece.
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let no byte go when the time is over; held in the sending thread around each piece.
 
-        A worker may have been paused since it wrote down that the bytes leave. Two clocks are asked: one may
-        have been set back, the other stands still while a machine sleeps. What remains is a pause between
-        this look and the system call behind it.
+        A worker may have been paused since it wrote down that the bytes leave. A pause behind the look at
+        the clocks is what the fence is for; the look before it spares who was paused earlier.
         """
-        if not self.left:
-            return  # the way through a proxy is being opened
-        if time.monotonic() >= self._ends or self.attempt.remaining() <= 0:
-            if not self._begun:
-                raise TemporaryError("The time for this attempt was over before anything was sent.")
-            raise UncertainError("The time for this attempt was over before all of it was sent.")
-        self._begun = True
+        if self._fence is None:
+            yield  # the way through a proxy is being opened
+            return
+        self._look()
+        with self._fence:
+            self._look()
+            self._begun = True
+            yield
+
+    def _look(self) -> None:
+        # Two clocks: one may have been set back, the other stands still while a machine sleeps.
+        if time.monotonic() < self._ends and self.attempt.remaining() > 0:
+            return
+        if not self._begun:
+            raise TemporaryError("The time for this attempt was over before anything was sent.")
+        raise UncertainError("The time for this attempt was over before all of it was sent.")
 
     def whole(self, data: Any) -> Any:
         """Put a head and its small body together, so that they are one piece; None: the rest is to come."""
@@ -161,8 +175,8 @@ def _announcing(kind: type[HTTPConnection]) -> type[HTTPConnection]:
                 self.connect()
             piece = _SPEAKING.line.whole(data)
             if piece is not None:
-                _SPEAKING.line.hold()
-                super().send(piece)
+                with _SPEAKING.line.hold():
+                    super().send(piece)
 
     return Announcing
 

@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlmodel import select
 
+from connectors.rehearsal.messages import Status
 from faults.stopping.world import ACCOUNTS, Pace, World, opened
 from orchestrator import db
-from orchestrator.items import Item, Status
+from orchestrator.items import Item
+from orchestrator.items import Status as Stand
 
 __all__ = ["IN_FLIGHT", "NATIVE", "WATCHED", "Pace", "Run", "Trial", "opened", "paced", "run", "trial"]
 
@@ -37,7 +39,9 @@ _PATIENCE = 600.0  # seconds until there must be enough in flight, on a machine 
 class Trial:
     """One stop: what was in flight, what was held and given back, what was accepted after it returned.
 
-    `in_flight` by our own book, `at_platform` of them as the platform saw it right before the call.
+    `in_flight` by our own book, `at_platform` of them as the platform saw it right before the call. `late`
+    tells of each post that was accepted afterwards; `fenced` is whether the paused worker was ended by its
+    fence, since it stood still just where it would have sent.
     """
 
     in_flight: int
@@ -47,6 +51,8 @@ class Trial:
     not_cancelled: int
     accepted_after: int
     seconds: float
+    fenced: bool = False
+    late: tuple[str, ...] = ()
 
 
 # ---- one trial --------------------------------------------------------------------------------
@@ -61,21 +67,25 @@ def trial(world: World, wait: bool = True) -> Trial:
     while True:
         _load(world)
         worker = _pause(world)
-        held, at_platform = world.count(Status.SCHEDULED), world.at_platform()
+        held, at_platform = world.count(Stand.SCHEDULED), world.at_platform()
         began = time.monotonic()
         try:
             stopped = world.app.stop("a trial", wait=wait)
-            after_it = len(world.platform.record.posts)
+            after_it, returned = len(world.platform.record.posts), datetime.now(UTC)
         finally:
+            fenced = worker.poll() is not None
             worker.send_signal(signal.SIGCONT)
         seconds = time.monotonic() - began
         time.sleep(world.pace.afterwards)
-        late = _let_time_pass(world) - after_it
-        world.queue(max(0, _DEEP - world.count(Status.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
+        late = _let_time_pass(world)[after_it:]
+        told = tuple(f"{world.story(each)}; stop returned {returned:%H:%M:%S.%f}" for each in late)
+        world.refill()
+        world.queue(max(0, _DEEP - world.count(Stand.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
         world.app.resume(pace=_PACE)
         if late or min(stopped.in_flight, at_platform) >= IN_FLIGHT:
             back, kept = stopped.unscheduled, len(stopped.not_cancelled)
-            return Trial(stopped.in_flight, at_platform, held, back, kept, late, seconds)
+            met = stopped.in_flight, at_platform, held, back, kept
+            return Trial(*met, len(late), seconds, fenced, told)
 
 
 def _load(world: World) -> None:
@@ -84,7 +94,7 @@ def _load(world: World) -> None:
     while time.monotonic() < ends:
         if world.due() < IN_FLIGHT:
             world.queue(_DEEP, 2 * NATIVE)
-        if world.at_platform() >= IN_FLIGHT + _MORE and world.count(Status.SCHEDULED) >= NATIVE:
+        if world.at_platform() >= IN_FLIGHT + _MORE and world.count(Stand.SCHEDULED) >= NATIVE:
             return
         time.sleep(0.02)
     said = (world.folder / "workers.log").read_text()[-2000:]
@@ -117,11 +127,11 @@ def _writable(world: World) -> bool:
     return False
 
 
-def _let_time_pass(world: World) -> int:
-    """Let the time come for which the platform holds posts; return how many posts it ever accepted."""
+def _let_time_pass(world: World) -> list[Status]:
+    """Let the time come for which the platform holds posts; return all posts that it ever accepted."""
     world.clock.ahead = _AHEAD
     world.platform.statuses()
-    accepted = len(world.platform.record.posts)
+    accepted = world.platform.record.posts
     world.clock.ahead = timedelta(0)
     return accepted
 
@@ -176,7 +186,7 @@ def run(trials: int, database: str = "", seed: int = 1, told: Callable[[Trial], 
 
 def _failed(world: World) -> tuple[str, ...]:
     with db.reading(world.engine) as session:
-        return tuple(session.exec(select(Item.reason).where(Item.status == Status.FAILED)))
+        return tuple(session.exec(select(Item.reason).where(Item.status == Stand.FAILED)))
 
 
 def _told(one: Trial, told: Callable[[Trial], None]) -> Trial:
@@ -187,7 +197,7 @@ def _told(one: Trial, told: Callable[[Trial], None]) -> Trial:
 def _drain(world: World) -> None:
     """Let everything leave; what the platform holds comes out when its clock goes ahead."""
     ends = time.monotonic() + _PATIENCE
-    open_ = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN, Status.HELD)
+    open_ = (Stand.QUEUED, Stand.SENDING, Stand.UNCERTAIN, Stand.HELD)
     while any(world.count(status) for status in open_):
         if time.monotonic() > ends:
             raise RuntimeError(f"not everything left: {world.app.state()}")

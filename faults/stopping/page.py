@@ -21,13 +21,15 @@ Three workers in processes of their own send to a platform that takes its time; 
 in flight at each call, by our book and by the platform's, or the trial does not count and is made again. One
 worker is paused (SIGSTOP) across the call. Platforms hold posts natively; after each stop their clock goes
 ahead, so that what they still held would come out. *Accepted after* is what the platform accepted once `stop`
-had returned, after the paused worker went on. Every round of trials ends with a resume at 60 a minute (the
+had returned, after the paused worker went on. *Fenced*: it stood still just where it would have sent, and
+was ended by the kernel. Every round of trials ends with a resume at 60 a minute (the
 last column: fewest and most posts of an account), and with everything sent; only then its copies and lost
 posts are known. *Lost* counts posts that are not there, those given back to their author as well.
 
-| database | commit | trials | in flight, fewest | mean | taken back | not cancelled | accepted after \
+| database | commit | trials | in flight, fewest | mean | taken back | not cancelled | fenced \
+| accepted after \
 | stop took, half / all under | rounds ended | posts | copies | lost | sent in {WATCHED} s after resume |
-|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
 _CLUSTER = """\
 ## Three workers on PostgreSQL, two of them killed at random
 
@@ -76,6 +78,7 @@ def _line(name: str, commit: str, made: Sequence[Round]) -> str:
         f"{sum(flights) / len(flights):.1f}",
         f"{sum(each.taken_back for each in trials):,}",
         f"{sum(each.not_cancelled for each in trials)}",
+        f"{sum(each.fenced for each in trials)}",
         f"{sum(each.accepted_after for each in trials)}",
         f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f} s",
         f"{len(ended)} of {len(made)}",

@@ -45,7 +45,7 @@ def _rounds(lines: list[dict[str, Any]]) -> Iterator[Round]:
     for line in lines:
         by_round.setdefault((line["round"], line["commit"], str(line["seed"])), []).append(line)
     for (begun, *_), mine in by_round.items():
-        trials = tuple(Trial(**line["trial"]) for line in mine if "trial" in line)
+        trials = tuple(_trial(line["trial"]) for line in mine if "trial" in line)
         ends = [line["end"] for line in mine if "end" in line]
         end: dict[str, Any] = ends[0] if ends else {"posts": 0, "copies": 0, "lost": 0}
         told: dict[str, Any] = {
@@ -53,6 +53,10 @@ def _rounds(lines: list[dict[str, Any]]) -> Iterator[Round]:
         }
         made = Run(trials, **told)
         yield Round(begun, mine[0]["commit"], mine[0]["seed"], mine[0]["on"], made, bool(ends))
+
+
+def _trial(told: dict[str, Any]) -> Trial:
+    return Trial(**{**told, "late": tuple(told.get("late", ()))})
 
 
 def go_on(file: Path, trials: int, seed: int, fresh: Callable[[], str]) -> list[Round]:
@@ -88,6 +92,7 @@ def wrong(one: Round) -> list[str]:
     found = [f"{count} {what}" for what, count in counts.items() if count]
     if one.ended and not made.in_pace:
         found.append(f"resumed out of pace: {made.paced}")
+    found += [each for trial in made.trials for each in trial.late]
     return [f"seed {one.seed}: {each}" for each in found]
 
 

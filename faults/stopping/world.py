@@ -16,15 +16,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlmodel import func, select
+from sqlmodel import col, func, select
 
 from connectors.base import Capabilities, Post, Repeat
 from connectors.practice import Practice
 from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Faults, Kind, Rehearsal
+from connectors.rehearsal.messages import Status
 from connectors.rehearsal.wire import Call
 from orchestrator import Orchestrator, db, items
 from orchestrator.errors import OutsideError
-from orchestrator.items import Item, Status
+from orchestrator.items import Item
+from orchestrator.items import Status as Stand
+from orchestrator.outbox.tables import AttemptRow
 from orchestrator.plan import AccountView
 
 # One account for each protection from doubles whose platform holds posts, and one more.
@@ -73,12 +76,14 @@ class Arrivals(Faults):
         super().__init__(0)
         self._lock_of_count = threading.Lock()
         self.count = 0
+        self.arrived: list[tuple[datetime, str]] = []  # what each brought
 
     def draw(self, call: Call, account: str) -> Fault | None:
         """Return what goes wrong, and count it."""
         fault = super().draw(call, account)
         with self._lock_of_count:
             self.count += fault is not None
+            self.arrived.append((datetime.now(UTC), call.body.decode(errors="replace")))
         return fault
 
 
@@ -109,7 +114,7 @@ class World:
         done = sum(bool(request.fault) for request in self.platform.record.requests)
         return self.arrivals.count - done
 
-    def count(self, status: Status) -> int:
+    def count(self, status: Stand) -> int:
         """Count the items that stand somewhere."""
         with db.reading(self.engine) as session:
             return items.counts(session).get(status, 0)
@@ -117,7 +122,7 @@ class World:
     def due(self) -> int:
         """Count the items that may leave now: others wait until they are tried again."""
         with db.reading(self.engine) as session:
-            mine = (Item.status == Status.QUEUED, Item.leave_at <= db.utcnow())
+            mine = (Item.status == Stand.QUEUED, Item.leave_at <= db.utcnow())
             return session.exec(select(func.count()).select_from(Item).where(*mine)).one()
 
     def queue(self, due: int, native: int) -> None:
@@ -133,6 +138,25 @@ class World:
                 if n >= due:
                     row = session.get_one(Item, made.id)
                     row.hand_over, row.leave_at = 3600, now
+
+    def story(self, status: Status) -> str:
+        """Tell how a post came to the platform, by the platform's book and by ours."""
+        came = [f"{at:%H:%M:%S.%f}" for at, body in self.arrivals.arrived if f'"{status.text}"' in body]
+        with db.reading(self.engine) as session:
+            mine = select(AttemptRow).join(Item, col(Item.id) == AttemptRow.item_id)
+            rows = session.exec(mine.where(Item.account == status.account).order_by(col(AttemptRow.id))).all()
+            tries = [
+                _told(row) for row in rows if items.post_of(session, row.item_id, row.rev).text == status.text
+            ]
+        arrived = ", ".join(came) or "never"
+        accepted = f"arrived {arrived}; accepted {status.created_at:%H:%M:%S.%f}"
+        return f"{status.text!r} of {status.account}: {accepted}; {', '.join(tries)}"
+
+    def refill(self) -> None:
+        """Start a worker for each that has ended."""
+        gone = [worker for worker in self.workers if worker.poll() is not None]
+        self.workers = [worker for worker in self.workers if worker not in gone]
+        self.hire(len(gone))
 
     def hire(self, count: int) -> None:
         """Start workers."""
@@ -178,6 +202,15 @@ def opened(database: str = "", seed: int = 1, workers: int = 3, pace: Pace = Pac
                 yield world
             finally:
                 world.end()
+
+
+def _told(row: AttemptRow) -> str:
+    times = [f"{each:%H:%M:%S.%f}" if each else "-" for each in (row.started_at, row.left_at, row.ended_at)]
+    held = " to be held" if row.scheduled_for else ""
+    ends = f"{row.state} {row.error}".strip()
+    return (
+        f"try {row.number}{held} by {row.worker}: {' / '.join(times)} {ends}, {row.settled} {row.settled_by}"
+    )
 
 
 def _slow(seconds: float, method: str, path: str) -> Fault:

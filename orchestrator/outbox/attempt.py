@@ -59,6 +59,11 @@ class LiveAttempt:
         """Return the seconds until the deadline, by the clock that the deadline was set by."""
         return (self._deadline - self._means.now()).total_seconds()
 
+    @property
+    def margin(self) -> float:
+        """How many seconds the lease outlives the deadline."""
+        return self._means.margin.total_seconds()
+
     def keep(self, name: str, value: str) -> str:
         """Store what makes a further try safe; it is durable when this returns.
 
