@@ -80,7 +80,9 @@ def _library() -> Any:
         return None
     if os.getpid() == 1:
         _log.warning("this process is the first of its container, which the kernel spares: use an init")
-    for name in (None, "librt.so.1"):  # before glibc 2.34 they are in a library of their own
+    # Before glibc 2.34 they are in librt, elsewhere in what is loaded already: the last to be asked, since
+    # what was put in between there (LD_PRELOAD), to tell another time, need not know these clocks.
+    for name in ("libc.so.6", "librt.so.1", None):
         with suppress(OSError):
             found = ctypes.PyDLL(name, use_errno=True)  # keeps the interpreter's lock: no call waits
             if hasattr(found, "timer_create"):
