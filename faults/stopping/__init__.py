@@ -41,7 +41,7 @@ class Trial:
 
     `in_flight` by our own book, `at_platform` of them as the platform saw it right before the call. `late`
     tells of each post that was accepted afterwards; `fenced` is whether the paused worker was ended by its
-    fence, since it stood still just where it would have sent.
+    fence, since it stood still right before or right behind the system call that sends.
     """
 
     in_flight: int

@@ -21,10 +21,11 @@ Three workers in processes of their own send to a platform that takes its time; 
 in flight at each call, by our book and by the platform's, or the trial does not count and is made again. One
 worker is paused (SIGSTOP) across the call. Platforms hold posts natively; after each stop their clock goes
 ahead, so that what they still held would come out. *Accepted after* is what the platform accepted once `stop`
-had returned, after the paused worker went on. *Fenced*: it stood still just where it would have sent, and
-was ended by the kernel. Every round of trials ends with a resume at 60 a minute (the
-last column: fewest and most posts of an account), and with everything sent; only then its copies and lost
-posts are known. *Lost* counts posts that are not there, those given back to their author as well.
+had returned, after the paused worker went on. *Fenced*: the paused worker
+stood still right before or right behind the system call that sends, and was ended by the kernel. Every round
+of trials ends with a resume at 60 a minute (the last column: fewest and most posts of an account), and with
+everything sent; only then its copies and lost posts are known. *Lost* counts posts that are not there, those
+given back to their author as well.
 
 | database | commit | trials | in flight, fewest | mean | taken back | not cancelled | fenced \
 | accepted after \
