@@ -27,6 +27,7 @@ _EACH = 2  # strikes of one post at most, where it is sent again: its pauses dou
 _SHARES: dict[Repeat, Any] = {Repeat.CONTAINER: {"each": 1}, Repeat.KEY: {"rate": 0.3}}
 _BREATH = 0.3  # seconds
 KILLS = (6.0, 16.0)  # seconds between two, beside a platform's faults
+_SOME, _BREATHER = 5, 20.0  # posts that are done between two strikes of the machine; seconds at most
 _ENOUGH = 30  # posts that are done between two kills, however slow the machine is
 
 
@@ -87,6 +88,7 @@ def machine_faults(
         progress = Progress(size.stated)
         while min(hits.attempts.get(cell.account, 0) for cell in cells) < size.strikes:
             _crowd(world, watch, cells)
+            _breathe(world, watch)
             strike(world, rnd, hits)
             if not progress.patient(sum(hits.attempts.values())):
                 break
@@ -94,6 +96,14 @@ def machine_faults(
             time.sleep(_BREATH)
             world.crew.refill()
         return tally(world, watch.seen, hits, size.stated)
+
+
+def _breathe(world: World, watch: Watch) -> None:
+    """Wait until something more is done: a slow machine would else be struck before it could do anything."""
+    done, latest = len(watch.seen.done), time.monotonic() + _BREATHER
+    while len(watch.seen.done) < done + _SOME and time.monotonic() < latest and not watch.idle():
+        world.crew.refill()
+        time.sleep(_BREATH)
 
 
 def _crowd(

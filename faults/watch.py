@@ -6,7 +6,7 @@ platform, and connects an account again that was refused.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -23,14 +23,18 @@ from orchestrator.notices import Incident, Notice
 from orchestrator.outbox import AttemptRow, Lease, Settled
 
 _EVERY = 0.4  # seconds
-_LOOKS_AFTER = 2.0  # seconds: a person is not quick, and late work on the platform has ended by then
+_LOOKS_AFTER = 10.0  # seconds: a person is not quick, and late work on a busy platform has ended by then
+_BY_ITSELF = 30.0  # seconds: a worker that went on may settle its post before notices are due and gathered
 _COMES_BY = 240.0  # seconds: longer than a notice may be in the hands of workers that died
 _DONE = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 
 
 @dataclass
 class Seen:
-    """When (steady seconds) a post was first seen done, and each time it was first seen asking."""
+    """When (steady seconds) a post was first seen done, and each time it was first seen asking.
+
+    What a paused worker settled soon, before anybody was told or answered, asked nobody.
+    """
 
     done: dict[str, float] = field(default_factory=dict)
     asked: dict[str, list[float]] = field(default_factory=dict)
@@ -51,7 +55,8 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world, self.seen = world, Seen()
         self.open: set[str] = set()
-        self._waits: dict[int, float] = {}  # by attempt
+        self._waits: dict[int, tuple[str, float]] = {}  # item, and since when, by attempt
+        self._answered: set[str] = set()
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._go, name="watch", daemon=True)
@@ -102,17 +107,27 @@ class Watch:
         now = time.monotonic()
         for attempt, item in asking.items():
             if attempt not in self._waits:
-                self._waits[attempt] = now
+                self._waits[attempt] = item, now
                 self.seen.asked.setdefault(item, []).append(now)
+        self._forget(self._waits.keys() - asking.keys(), now)
         told = told_of(self.world.engine) if asking else {}
         ripe = [
-            item for attempt, item in asking.items() if self._knows(item, now - self._waits[attempt], told)
+            item for attempt, item in asking.items() if self._knows(item, now - self._waits[attempt][1], told)
         ]
         if ripe:
             self._answer(ripe)
         for account in self._refused():
             self.world.platform.remote.restore(account)
             self.world.login(account)
+
+    def _forget(self, gone: Set[int], now: float) -> None:
+        """Forget asks that are over by themselves, before anybody was told."""
+        told = told_of(self.world.engine) if gone else {}
+        for attempt in gone:
+            item, since = self._waits[attempt]
+            if item not in self._answered and not told.get(item) and now - since < _BY_ITSELF:
+                del self._waits[attempt]
+                self.seen.asked[item].remove(since)
 
     def _knows(self, item: str, waited: float, told: Mapping[str, int]) -> bool:
         """Say whether the person would act: told of it, or come by at last without having been told."""
@@ -136,6 +151,7 @@ class Watch:
                 self.world.app.resolve(item, word)
             except ConflictError:
                 continue  # its request may still be under way, says the outbox: later
+            self._answered.add(item)
             self.seen.answers += 1
 
     def _refused(self) -> list[str]:
