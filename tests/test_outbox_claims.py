@@ -1,5 +1,7 @@
 """What a claim takes and leaves: fair parts of accounts, rates, prices, hand-over, consent at the door."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -239,6 +241,19 @@ def test_a_crew_does_all_that_it_is_given_with_no_more_threads_than_it_has() -> 
     crew.close()
     assert sorted(seen) == list(range(51))
     assert running[1] <= 3
+
+
+def test_a_program_that_had_a_crew_ends_without_a_word() -> None:
+    program = """
+import duckdb
+from orchestrator.outbox.crew import Crew
+duckdb.connect().sql("SELECT 1").fetchall()
+crew = Crew(1)
+crew.give([lambda: None])
+crew.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_a_round_is_over_only_when_the_ends_that_were_left_for_others_are_durable() -> None:
