@@ -42,8 +42,8 @@ class SealedMemory(MutableMapping[str, str]):
             return self.read()
         with self._reading:
             row, at = self._last
-            just = row is not None and time.monotonic() - at < _JUST
-            if row is not None and just and row.connected_at == connected_at and not row.renew_at:
+            just = time.monotonic() - at < _JUST
+            if just and row is not None and row.connected_at == connected_at and not row.renew_at:
                 return row
             return self.read()
 

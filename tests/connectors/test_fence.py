@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 FENCED = """
 import os, signal, sys
 from connectors.base import Fence
-fence = Fence(0.2)
+fence = Fence(1.0)
 with fence:
     {inside}
 {behind}
@@ -91,7 +91,7 @@ def test_a_process_that_stands_still_behind_a_fence_is_ended_while_it_stands() -
 
 def test_a_process_that_was_faster_goes_on() -> None:
     # It sleeps past the moment at which the fence would have ended it, and puts up others.
-    behind = "import time; time.sleep(0.5)\nfor _ in range(3):\n    with Fence(60):\n        pass"
+    behind = "import time; time.sleep(1.5)\nfor _ in range(3):\n    with Fence(60):\n        pass"
     with running(FENCED.format(inside="pass", behind=behind)) as child:
         assert child.wait(60) == 0
 
