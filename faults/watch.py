@@ -54,7 +54,6 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self.world, self.seen = world, Seen()
-        self.open: set[str] = set()
         self._waits: dict[int, tuple[str, float]] = {}  # item, and since when, by attempt
         self._answered: set[str] = set()
         self._stop = threading.Event()
@@ -109,8 +108,13 @@ class Watch:
             if attempt not in self._waits:
                 self._waits[attempt] = item, now
                 self.seen.asked.setdefault(item, []).append(now)
-        self._forget(self._waits.keys() - asking.keys(), now)
-        told = told_of(self.world.engine) if asking else {}
+        gone = {
+            attempt
+            for attempt, (item, since) in self._waits.items()
+            if attempt not in asking and item not in self._answered and now - since < _BY_ITSELF
+        }
+        told = told_of(self.world.engine) if asking or gone else {}
+        self._forget(gone, told)
         ripe = [
             item for attempt, item in asking.items() if self._knows(item, now - self._waits[attempt][1], told)
         ]
@@ -120,12 +124,11 @@ class Watch:
             self.world.platform.remote.restore(account)
             self.world.login(account)
 
-    def _forget(self, gone: Set[int], now: float) -> None:
+    def _forget(self, gone: Set[int], told: Mapping[str, int]) -> None:
         """Forget asks that are over by themselves, before anybody was told."""
-        told = told_of(self.world.engine) if gone else {}
         for attempt in gone:
             item, since = self._waits[attempt]
-            if item not in self._answered and not told.get(item) and now - since < _BY_ITSELF:
+            if not told.get(item):
                 del self._waits[attempt]
                 self.seen.asked[item].remove(since)
 

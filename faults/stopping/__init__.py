@@ -17,11 +17,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlmodel import select
 
-from connectors.rehearsal.messages import Status
+from connectors.rehearsal import Status as Accepted
 from faults.stopping.world import ACCOUNTS, Pace, World, opened
 from orchestrator import db
-from orchestrator.items import Item
-from orchestrator.items import Status as Stand
+from orchestrator.items import Item, Status
 
 __all__ = ["IN_FLIGHT", "NATIVE", "WATCHED", "Pace", "Run", "Trial", "opened", "paced", "run", "trial"]
 
@@ -67,7 +66,7 @@ def trial(world: World, wait: bool = True) -> Trial:
     while True:
         _load(world)
         worker = _pause(world)
-        held, at_platform = world.count(Stand.SCHEDULED), world.at_platform()
+        held, at_platform = world.count(Status.SCHEDULED), world.at_platform()
         began = time.monotonic()
         try:
             stopped = world.app.stop("a trial", wait=wait)
@@ -80,7 +79,7 @@ def trial(world: World, wait: bool = True) -> Trial:
         late = _let_time_pass(world)[after_it:]
         told = tuple(f"{world.story(each)}; stop returned {returned:%H:%M:%S.%f}" for each in late)
         world.refill()
-        world.queue(max(0, _DEEP - world.count(Stand.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
+        world.queue(max(0, _DEEP - world.count(Status.HELD)), max(0, 2 * NATIVE - stopped.unscheduled))
         world.app.resume(pace=_PACE)
         if late or min(stopped.in_flight, at_platform) >= IN_FLIGHT:
             back, kept = stopped.unscheduled, len(stopped.not_cancelled)
@@ -94,7 +93,7 @@ def _load(world: World) -> None:
     while time.monotonic() < ends:
         if world.due() < IN_FLIGHT:
             world.queue(_DEEP, 2 * NATIVE)
-        if world.at_platform() >= IN_FLIGHT + _MORE and world.count(Stand.SCHEDULED) >= NATIVE:
+        if world.at_platform() >= IN_FLIGHT + _MORE and world.count(Status.SCHEDULED) >= NATIVE:
             return
         time.sleep(0.02)
     said = (world.folder / "workers.log").read_text()[-2000:]
@@ -127,7 +126,7 @@ def _writable(world: World) -> bool:
     return False
 
 
-def _let_time_pass(world: World) -> list[Status]:
+def _let_time_pass(world: World) -> list[Accepted]:
     """Let the time come for which the platform holds posts; return all posts that it ever accepted."""
     world.clock.ahead = _AHEAD
     world.platform.statuses()
@@ -186,7 +185,7 @@ def run(trials: int, database: str = "", seed: int = 1, told: Callable[[Trial], 
 
 def _failed(world: World) -> tuple[str, ...]:
     with db.reading(world.engine) as session:
-        return tuple(session.exec(select(Item.reason).where(Item.status == Stand.FAILED)))
+        return tuple(session.exec(select(Item.reason).where(Item.status == Status.FAILED)))
 
 
 def _told(one: Trial, told: Callable[[Trial], None]) -> Trial:
@@ -197,7 +196,7 @@ def _told(one: Trial, told: Callable[[Trial], None]) -> Trial:
 def _drain(world: World) -> None:
     """Let everything leave; what the platform holds comes out when its clock goes ahead."""
     ends = time.monotonic() + _PATIENCE
-    open_ = (Stand.QUEUED, Stand.SENDING, Stand.UNCERTAIN, Stand.HELD)
+    open_ = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN, Status.HELD)
     while any(world.count(status) for status in open_):
         if time.monotonic() > ends:
             raise RuntimeError(f"not everything left: {world.app.state()}")

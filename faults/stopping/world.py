@@ -21,12 +21,11 @@ from sqlmodel import col, func, select
 from connectors.base import Capabilities, Post, Repeat
 from connectors.practice import Practice
 from connectors.rehearsal import COMMITS, SCHEDULES, Fault, Faults, Kind, Rehearsal
-from connectors.rehearsal.messages import Status
+from connectors.rehearsal import Status as Accepted
 from connectors.rehearsal.wire import Call
 from orchestrator import Orchestrator, db, items
 from orchestrator.errors import OutsideError
-from orchestrator.items import Item
-from orchestrator.items import Status as Stand
+from orchestrator.items import Item, Status
 from orchestrator.outbox.tables import AttemptRow
 from orchestrator.plan import AccountView
 
@@ -114,7 +113,7 @@ class World:
         done = sum(bool(request.fault) for request in self.platform.record.requests)
         return self.arrivals.count - done
 
-    def count(self, status: Stand) -> int:
+    def count(self, status: Status) -> int:
         """Count the items that stand somewhere."""
         with db.reading(self.engine) as session:
             return items.counts(session).get(status, 0)
@@ -122,7 +121,7 @@ class World:
     def due(self) -> int:
         """Count the items that may leave now: others wait until they are tried again."""
         with db.reading(self.engine) as session:
-            mine = (Item.status == Stand.QUEUED, Item.leave_at <= db.utcnow())
+            mine = (Item.status == Status.QUEUED, Item.leave_at <= db.utcnow())
             return session.exec(select(func.count()).select_from(Item).where(*mine)).one()
 
     def queue(self, due: int, native: int) -> None:
@@ -139,7 +138,7 @@ class World:
                     row = session.get_one(Item, made.id)
                     row.hand_over, row.leave_at = 3600, now
 
-    def story(self, status: Status) -> str:
+    def story(self, status: Accepted) -> str:
         """Tell how a post came to the platform, by the platform's book and by ours."""
         came = [f"{at:%H:%M:%S.%f}" for at, body in self.arrivals.arrived if f'"{status.text}"' in body]
         with db.reading(self.engine) as session:
